@@ -1,0 +1,23 @@
+//! The types of REST, one file per noun. Names are camelCase on the wire, times are RFC 3339.
+
+mod audit;
+mod auth;
+mod components;
+mod events;
+mod nodes;
+mod operations;
+mod settings;
+mod status;
+mod tokens;
+
+pub use audit::AuditView;
+pub use auth::{ChangePassword, Login, LoginAnswer, WhoAmI};
+pub use components::{
+    ComponentSpecBody, ComponentView, InstanceSpecBody, InstanceView, RestartBody,
+};
+pub use events::ChangeEvent;
+pub use nodes::{MasterView, NodeManagerView};
+pub use operations::{OperationSummary, OperationView, PlanView, StepView, TranscriptView};
+pub use settings::{SettingBody, SettingView, SettingWritten};
+pub use status::{Precondition, ReadinessView, StatusView};
+pub use tokens::{CreateTokenBody, TokenCreated, TokenView};

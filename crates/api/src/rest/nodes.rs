@@ -1,0 +1,51 @@
+//! Masters and node managers, as documents of operations expect them.
+
+use serde::{Deserialize, Serialize};
+
+/// A master.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MasterView {
+    /// Its node id, such as `n1`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it answers and has applied what the leader committed.
+    pub ready: bool,
+    /// Whether it leads.
+    pub is_leader: bool,
+    /// `voter` or `learner`, or `joining` before it is either.
+    pub role: String,
+    /// The log index up to which it is known to hold the log; `null` when unknown.
+    pub matched_index: Option<u64>,
+    /// `HOST:PORT` of its admin port.
+    pub admin_addr: String,
+    /// `HOST:PORT` of its internal port.
+    pub internal_addr: String,
+    /// The version of its binary.
+    pub version: String,
+    /// Why it is not ready, in words; empty when it is.
+    pub reason: String,
+}
+
+/// A node manager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeManagerView {
+    /// Its node id, such as `n4`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it has reported lately.
+    pub ready: bool,
+    /// The host or IP address components on it are reached at.
+    pub address: String,
+    /// How long ago it reported, in milliseconds; `null` when it never did to this leader.
+    pub last_report_ms: Option<u64>,
+    /// How many instances it carries.
+    pub instances: usize,
+    /// The version of its binary.
+    pub version: String,
+    /// Why it is not ready, in words; empty when it is.
+    pub reason: String,
+}

@@ -1,0 +1,59 @@
+//! The state of the quorum, and readiness.
+
+use serde::{Deserialize, Serialize};
+
+use super::{MasterView, NodeManagerView};
+
+/// One thing that must be so before the cluster is ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Precondition {
+    /// Its stable name: `leader`, `quorum`, `state`.
+    pub name: String,
+    /// What is missing, in words.
+    pub unmet: String,
+}
+
+/// Whether this master can serve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadinessView {
+    /// Whether it can.
+    pub ready: bool,
+    /// What is missing; empty when ready.
+    pub unmet: Vec<Precondition>,
+}
+
+/// The state of the quorum, in one answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusView {
+    /// The cluster's id.
+    pub cluster_id: String,
+    /// Whether a quorum of masters acts.
+    pub quorate: bool,
+    /// Whether everything is as it should be: masters, node managers, components.
+    pub healthy: bool,
+    /// What is wrong, worst first; empty when healthy.
+    pub problems: Vec<String>,
+    /// The leader's node id.
+    pub leader: Option<String>,
+    /// The Raft term.
+    pub term: u64,
+    /// Counts recoveries from lost quorum.
+    pub epoch: u64,
+    /// What every binary must be able to read.
+    pub feature_level: u32,
+    /// The log index this master has applied.
+    pub applied_index: u64,
+    /// How many voters there are.
+    pub voters: usize,
+    /// How many more voters may die before nothing can be changed; `null` when that is so now.
+    pub failure_tolerance: Option<usize>,
+    /// What one more death would do, in words.
+    pub one_more_death: String,
+    /// The masters.
+    pub masters: Vec<MasterView>,
+    /// The node managers.
+    pub node_managers: Vec<NodeManagerView>,
+}

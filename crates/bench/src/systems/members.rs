@@ -1,0 +1,91 @@
+//! The processes of a cluster, some of which may be dead.
+
+use std::path::Path;
+
+use crate::{
+    error::BenchError,
+    process::Process,
+    usage::{CpuReading, resident_mib},
+};
+
+/// One place per member.
+#[derive(Debug)]
+pub(crate) struct Members(Vec<Option<Process>>);
+
+impl Members {
+    /// So many, none of them running.
+    pub(crate) fn new(number: usize) -> Self {
+        Self((0..number).map(|_| None).collect())
+    }
+
+    /// How many there are, dead ones included.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// A member runs now.
+    pub(crate) fn set(&mut self, member: usize, process: Process) {
+        self.0[member] = Some(process);
+    }
+
+    /// Ends one with SIGKILL.
+    pub(crate) fn kill(&mut self, member: usize) {
+        self.0[member] = None;
+    }
+
+    /// Ends all with SIGKILL.
+    pub(crate) fn stop(&mut self) {
+        self.0.iter_mut().for_each(|process| *process = None);
+    }
+
+    /// Whether a member was started and not killed.
+    pub(crate) fn is_running(&self, member: usize) -> bool {
+        self.0[member].is_some()
+    }
+
+    /// Processor time of all.
+    pub(crate) fn cpu(&self) -> CpuReading {
+        CpuReading::of(&self.pids())
+    }
+
+    /// Resident memory of each, in MiB.
+    pub(crate) fn resident_mib(&self) -> Vec<f64> {
+        self.pids().into_iter().filter_map(resident_mib).collect()
+    }
+
+    /// The process ids of those that run.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.0.iter().flatten().map(Process::pid).collect()
+    }
+
+    /// An error if one has ended by itself.
+    pub(crate) fn check(&mut self, system: &'static str) -> Result<(), BenchError> {
+        for (index, process) in self.0.iter_mut().enumerate() {
+            if let Some(process) = process
+                && process.has_ended()
+            {
+                let log = process.log_tail();
+                return Err(BenchError::Ended { system, member: index + 1, log });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes a folder and those above it.
+pub(super) fn make_folder(path: &Path) -> Result<(), BenchError> {
+    std::fs::create_dir_all(path).map_err(|source| BenchError::File {
+        action: "create",
+        path: path.into(),
+        source,
+    })
+}
+
+/// Writes a small file.
+pub(super) fn write_file(path: &Path, text: &str) -> Result<(), BenchError> {
+    std::fs::write(path, text).map_err(|source| BenchError::File {
+        action: "write",
+        path: path.into(),
+        source,
+    })
+}

@@ -1,0 +1,69 @@
+//! Errors keep the words of the master; what is no master is recognised.
+
+use axum::{http::StatusCode, response::IntoResponse};
+use quorate_api::rest::{ChangePassword, Login};
+use quorate_client::ClientError;
+use quorate_model::codes;
+
+use crate::fake::Fake;
+
+#[tokio::test]
+async fn the_words_of_the_master_are_kept() {
+    let fake = Fake::default().refuses(codes::NOT_FOUND);
+    let error = fake.client().await.component("orders").await.unwrap_err();
+    let ClientError::Api { status: 404, body } = error.clone() else { panic!("{error:?}") };
+    assert_eq!((body.code, body.request_id.as_str()), (codes::NOT_FOUND, "REQ1"));
+    assert_eq!(error.into_body(), *body);
+}
+
+#[tokio::test]
+async fn an_answer_of_something_else_is_recognised() {
+    let fake = Fake::default()
+        .answers(|| (StatusCode::BAD_GATEWAY, "<html>").into_response())
+        .says("<html>");
+    let client = fake.client().await;
+    for _ in 0..2 {
+        let error = client.status().await.unwrap_err();
+        assert!(matches!(error, ClientError::Foreign { .. }), "{error:?}");
+        assert!(!error.is_transient());
+        assert!(error.into_body().hint.is_some());
+    }
+}
+
+#[tokio::test]
+async fn not_ready_is_an_answer_to_readyz_and_an_error_to_all_else() {
+    let unmet = r#"{"ready":false,"unmet":[{"name":"leader","unmet":"no leader yet"}]}"#;
+    let fake = Fake::default()
+        .answers(move || (StatusCode::SERVICE_UNAVAILABLE, unmet).into_response())
+        .refuses(codes::NOT_READY);
+    let client = fake.client().await;
+    let readiness = client.readyz().await.unwrap();
+    assert_eq!(readiness.unmet[0].name, "leader");
+    let error = client.status().await.unwrap_err();
+    assert!(error.is_transient());
+}
+
+#[tokio::test]
+async fn a_changed_password_is_not_sent_twice() {
+    let fake = Fake::default().refuses(codes::OUTCOME_UNKNOWN);
+    let change = ChangePassword { current: "a".to_owned(), new: "b".to_owned() };
+    let error = fake.client().await.change_password(&change).await.unwrap_err();
+    assert_eq!(error.code(), codes::OUTCOME_UNKNOWN);
+    assert_eq!(fake.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_login_gives_the_token_that_the_next_calls_carry() {
+    let fake = Fake::default()
+        .says(r#"{"accessToken":"t1","expiresAt":"x","mustChangePassword":false}"#)
+        .says(r#"{"username":"admin","role":"admin"}"#);
+    let client = fake.client().await;
+    let login = Login { username: "admin".to_owned(), password: "admin".to_owned() };
+    let answer = client.login(&login).await.unwrap();
+    let me = client.with_token(answer.access_token).who_am_i().await.unwrap();
+    assert_eq!(me.username, "admin");
+    let asked = fake.asked();
+    assert_eq!(asked[0].line, "POST /admin/api/auth/login");
+    assert_eq!(asked[0].token, None);
+    assert_eq!(asked[1].token.as_deref(), Some("Bearer t1"));
+}

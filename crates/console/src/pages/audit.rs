@@ -1,0 +1,31 @@
+//! The audit trail: who changed what.
+
+use askama::Template;
+use quorate_api::rest::AuditView;
+
+use super::{Main, parts};
+use crate::words;
+
+/// The `main` part of the audit page.
+#[derive(Template)]
+#[template(path = "pages/audit.html")]
+pub(crate) struct AuditMain {
+    /// The newest lines, newest first.
+    pub(crate) lines: Vec<AuditView>,
+    /// How many were asked for.
+    pub(crate) at_most: usize,
+}
+
+impl Main for AuditMain {
+    fn title(&self) -> String {
+        "Audit".to_owned()
+    }
+
+    fn source(&self) -> String {
+        "/audit".to_owned()
+    }
+
+    fn place(&self) -> &'static str {
+        "/audit"
+    }
+}

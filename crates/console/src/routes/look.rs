@@ -1,0 +1,50 @@
+//! Pages that are only looked at: overview, nodes, audit.
+
+use axum::{extract::State, response::Response};
+
+use super::{Failure, Visit};
+use crate::{
+    UseCases,
+    pages::{AuditMain, NodesMain, OverviewMain},
+    words,
+};
+
+/// How many lines of the audit trail are shown.
+const AUDIT_LINES: usize = 200;
+
+pub(crate) async fn overview<U: UseCases>(
+    State(use_cases): State<U>,
+    visit: Visit<U>,
+) -> Result<Response, Failure> {
+    let who = &visit.visitor.who;
+    let refuse = |refusal| visit.refuse(refusal);
+    let status = use_cases.status(who).map_err(refuse)?;
+    let components = use_cases.components(who).map_err(refuse)?;
+    let running = use_cases
+        .operations(who)
+        .map_err(refuse)?
+        .into_iter()
+        .filter(|operation| !words::is_over(&operation.status))
+        // One that ended in between is simply left out.
+        .filter_map(|operation| use_cases.operation(who, &operation.id).ok())
+        .collect();
+    Ok(visit.page(&OverviewMain::new(&use_cases.node(), status, components, running)))
+}
+
+pub(crate) async fn nodes<U: UseCases>(
+    State(use_cases): State<U>,
+    visit: Visit<U>,
+) -> Result<Response, Failure> {
+    let status = use_cases.status(&visit.visitor.who).map_err(|refusal| visit.refuse(refusal))?;
+    Ok(visit.page(&NodesMain::new(&use_cases.node(), status)))
+}
+
+pub(crate) async fn audit<U: UseCases>(
+    State(use_cases): State<U>,
+    visit: Visit<U>,
+) -> Result<Response, Failure> {
+    let lines = use_cases
+        .audit(&visit.visitor.who, AUDIT_LINES)
+        .map_err(|refusal| visit.refuse(refusal))?;
+    Ok(visit.page(&AuditMain { lines, at_most: AUDIT_LINES }))
+}

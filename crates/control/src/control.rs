@@ -1,0 +1,225 @@
+//! The control plane of one master: everything the use cases share.
+
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::{Duration, Instant},
+};
+
+use quorate_keyring::{Keyring, SealedKeyring};
+use quorate_model::{
+    Clock, ClusterId, Epoch, IdSource, NodeId, OperationId, Refusal, RequestId, Term, TokenId,
+};
+use quorate_pack::Catalog;
+use quorate_plan::Facts;
+use quorate_raft::RaftNode;
+use quorate_state::{Applied, Command, Proposal, State};
+use tokio::sync::{Semaphore, watch};
+
+use crate::{Inventory, Permission, Principal, ReadinessGate, node_sessions::NodeSessions};
+
+/// How many passwords are checked at once: each check takes 19 MiB and a core on purpose, and
+/// anybody may ask for one.
+const PASSWORD_CHECKS: usize = 2;
+
+/// What the control plane is made of.
+pub struct Parts {
+    /// The cluster.
+    pub cluster: ClusterId,
+    /// This master.
+    pub node: NodeId,
+    /// Its Raft.
+    pub raft: RaftNode,
+    /// The open keyring.
+    pub keyring: Keyring,
+    /// The keyring as it is given to masters that join.
+    pub sealed_keyring: SealedKeyring,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and secrets.
+    pub ids: Arc<dyn IdSource>,
+    /// The packs' rules.
+    pub catalog: Catalog,
+    /// How it behaves.
+    pub options: ControlOptions,
+}
+
+/// How the control plane behaves.
+#[derive(Debug, Clone)]
+pub struct ControlOptions {
+    /// How long a login lasts.
+    pub session_lifetime: Duration,
+    /// How long node and component certificates are valid.
+    pub certificate_lifetime: Duration,
+    /// How autopilot behaves.
+    pub autopilot: crate::AutopilotOptions,
+}
+
+impl Default for ControlOptions {
+    fn default() -> Self {
+        Self {
+            session_lifetime: Duration::from_secs(12 * 3600),
+            certificate_lifetime: Duration::from_secs(365 * 24 * 3600),
+            autopilot: crate::AutopilotOptions::default(),
+        }
+    }
+}
+
+/// The control plane of one master. Cheap to clone.
+#[derive(Clone)]
+pub struct Control {
+    pub(crate) parts: Arc<Parts>,
+    pub(crate) inventory: Arc<Inventory>,
+    pub(crate) sessions: Arc<NodeSessions>,
+    pub(crate) readiness: ReadinessGate,
+    pub(crate) log_requests: Arc<AtomicU64>,
+    pub(crate) password_checks: Arc<Semaphore>,
+    closing: Arc<watch::Sender<bool>>,
+}
+
+impl Control {
+    /// Puts the parts together. Nothing runs until [`crate::run_duties`] is spawned.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts: Arc::new(parts),
+            inventory: Arc::default(),
+            sessions: Arc::default(),
+            readiness: ReadinessGate::default(),
+            log_requests: Arc::default(),
+            password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS)),
+            closing: Arc::new(watch::Sender::new(false)),
+        }
+    }
+
+    /// The cluster.
+    #[must_use]
+    pub fn cluster(&self) -> ClusterId {
+        self.parts.cluster
+    }
+
+    /// This master.
+    #[must_use]
+    pub fn node(&self) -> NodeId {
+        self.parts.node
+    }
+
+    /// What this master knows to be decided.
+    #[must_use]
+    pub fn state(&self) -> Arc<State> {
+        Arc::clone(&self.parts.raft.state().borrow())
+    }
+
+    /// Follows what is decided.
+    #[must_use]
+    pub fn state_watch(&self) -> watch::Receiver<Arc<State>> {
+        self.parts.raft.state()
+    }
+
+    /// This master's Raft.
+    #[must_use]
+    pub fn raft(&self) -> &RaftNode {
+        &self.parts.raft
+    }
+
+    /// What is observed.
+    #[must_use]
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// Whether this master can serve.
+    #[must_use]
+    pub const fn readiness(&self) -> &ReadinessGate {
+        &self.readiness
+    }
+
+    /// Ends what would otherwise go on for as long as a peer likes: streams of events and the
+    /// sessions of node managers. For the moment before the ports close.
+    pub fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Returns once [`Control::close`] was called.
+    pub async fn closed(&self) {
+        let mut closing = self.closing.subscribe();
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = closing.wait_for(|closing| *closing).await;
+    }
+
+    /// The term this master leads in with a quorum's acknowledgement, if it does.
+    #[must_use]
+    pub fn leading(&self) -> Option<Term> {
+        self.parts.raft.leadership().borrow().as_ref().map(|leadership| leadership.term)
+    }
+
+    /// Where the leader is, as far as this master knows: its id and its internal address.
+    #[must_use]
+    pub fn leader(&self) -> Option<(NodeId, String)> {
+        let leader = self.parts.raft.status().leader?;
+        let state = self.state();
+        let addr = state.metadata.nodes.get(&leader)?.internal_addr.clone();
+        Some((leader, addr))
+    }
+
+    /// The cluster's epoch.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.state().epoch
+    }
+
+    pub(crate) fn now(&self) -> quorate_model::Timestamp {
+        self.parts.clock.now()
+    }
+
+    pub(crate) fn new_operation_id(&self) -> OperationId {
+        OperationId::from_parts(self.now().0, self.parts.ids.random())
+    }
+
+    pub(crate) fn new_token_id(&self) -> TokenId {
+        TokenId::from_parts(self.now().0, self.parts.ids.random())
+    }
+
+    /// Calls `with` on a consistent picture of what is decided and observed.
+    pub(crate) fn with_facts<T>(&self, with: impl FnOnce(&Facts<'_>) -> T) -> T {
+        let state = self.state();
+        let observations = self.inventory.observations(Instant::now());
+        with(&Facts::new(&state, &observations, &self.parts.catalog))
+    }
+
+    /// Checks the permission and proposes a command for a person.
+    pub(crate) async fn change(
+        &self,
+        principal: &Principal,
+        permission: Permission,
+        request_id: Option<RequestId>,
+        command: Command,
+    ) -> Result<Applied, Refusal> {
+        principal.require(permission)?;
+        self.propose_as(principal.audit_name(), request_id, command).await
+    }
+
+    /// Proposes a command in somebody's name.
+    pub(crate) async fn propose_as(
+        &self,
+        principal: String,
+        request_id: Option<RequestId>,
+        command: Command,
+    ) -> Result<Applied, Refusal> {
+        let proposal = Proposal { request_id, at: self.now(), principal, command };
+        match self.parts.raft.propose(proposal).await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(error.refusal()),
+        }
+    }
+
+    /// The state, at least as new as this call.
+    pub(crate) async fn linearized(&self) -> Result<Arc<State>, Refusal> {
+        self.parts.raft.linearize().await.map_err(|error| error.refusal())
+    }
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control").field("node", &self.parts.node).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,67 @@
+//! The numbers of one master, for whoever watches it; they tell nothing secret.
+
+use quorate_model::LogIndex;
+
+use crate::Control;
+
+/// What this master knows, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbers {
+    /// Whether this master can serve.
+    pub ready: bool,
+    /// Whether this master leads.
+    pub leads: bool,
+    /// The Raft term.
+    pub term: u64,
+    /// The end of this master's log.
+    pub last_log_index: u64,
+    /// What is known to be committed.
+    pub committed_index: u64,
+    /// What this master has applied.
+    pub applied_index: u64,
+    /// How many voters there are.
+    pub voters: usize,
+    /// How many learners there are.
+    pub learners: usize,
+    /// Counts recoveries from lost quorum.
+    pub epoch: u64,
+    /// What every binary must be able to read.
+    pub feature_level: u32,
+    /// How many nodes there are.
+    pub nodes: usize,
+    /// How many components there are.
+    pub components: usize,
+    /// How many settings there are.
+    pub settings: usize,
+    /// How many operations have not ended.
+    pub operations_unfinished: usize,
+}
+
+/// The numbers of now. Needs no login.
+#[must_use]
+pub fn read(control: &Control) -> Numbers {
+    let raft = control.raft().status();
+    let state = control.state();
+    let metadata = &state.metadata;
+    let index = |at: Option<LogIndex>| at.map_or(0, |at| at.0);
+    Numbers {
+        ready: control.readiness().live().ready,
+        leads: control.leading().is_some(),
+        term: raft.term.0,
+        last_log_index: index(raft.last_log),
+        committed_index: index(raft.committed),
+        applied_index: index(raft.applied),
+        voters: raft.voters.len(),
+        learners: raft.learners.len(),
+        epoch: state.epoch.0,
+        feature_level: state.feature_level,
+        nodes: metadata.nodes.len(),
+        components: metadata.components.len(),
+        settings: metadata.settings.len(),
+        operations_unfinished: metadata
+            .operations
+            .values()
+            .filter(|operation| !operation.status.is_final())
+            .count(),
+    }
+}

@@ -1,0 +1,81 @@
+//! The state of the quorum: the single source of truth.
+
+use quorate_api::rest::StatusView;
+use quorate_model::{Refusal, failure_tolerance};
+use quorate_plan::health::{self, Verdict};
+
+use crate::{Control, Permission, Principal, views};
+
+/// The state of the quorum, in one answer.
+///
+/// # Errors
+/// When the principal may not see it.
+pub fn show(control: &Control, principal: &Principal) -> Result<StatusView, Refusal> {
+    principal.require(Permission::Read)?;
+    let raft = control.raft().status();
+    let state = control.state();
+    let masters = views::masters(control);
+    let node_managers = control.with_facts(|facts| views::node_managers(control, facts));
+    let voters = raft.voters.len();
+    let ready_voters =
+        masters.iter().filter(|master| master.role == "voter" && master.ready).count();
+    let quorate = raft.leader.is_some() && control.readiness().live().ready;
+    let tolerance = if quorate { failure_tolerance(ready_voters, voters) } else { None };
+    let mut problems = Vec::new();
+    if !quorate {
+        problems.push("no quorum of masters acts".to_owned());
+    }
+    for master in masters.iter().filter(|master| !master.ready) {
+        problems.push(format!("master {} is not ready: {}", master.name, master.reason));
+    }
+    for manager in node_managers.iter().filter(|manager| !manager.ready) {
+        problems.push(format!("node manager {} is not ready: {}", manager.name, manager.reason));
+    }
+    control.with_facts(|facts| {
+        for name in state.metadata.components.keys() {
+            if let Ok(health) = health::component(name, facts)
+                && health.verdict != Verdict::Up
+            {
+                let verdict = health.verdict.as_str();
+                problems.push(format!("component {name} is {verdict}: {}", health.reason));
+            }
+        }
+    });
+    for operation in state.metadata.operations.values() {
+        if let quorate_model::OperationStatus::Stuck { refusal, .. } = &operation.status {
+            problems.push(format!(
+                "operation {} ({}) is stuck: {}",
+                operation.id,
+                operation.plan.request.title(),
+                refusal.message
+            ));
+        }
+    }
+    Ok(StatusView {
+        cluster_id: control.cluster().to_string(),
+        quorate,
+        healthy: problems.is_empty(),
+        problems,
+        leader: raft.leader.map(|id| id.to_string()),
+        term: raft.term.0,
+        epoch: state.epoch.0,
+        feature_level: state.feature_level,
+        applied_index: raft.applied.map_or(0, |index| index.0),
+        voters,
+        failure_tolerance: tolerance,
+        one_more_death: one_more_death(quorate, tolerance, voters),
+        masters,
+        node_managers,
+    })
+}
+
+fn one_more_death(quorate: bool, tolerance: Option<usize>, voters: usize) -> String {
+    match tolerance {
+        _ if !quorate => "the masters cannot act now".to_owned(),
+        None => "the masters cannot act now".to_owned(),
+        Some(0) if voters == 1 => "the only master: its death stops all changes".to_owned(),
+        Some(0) => "one more dead master stops all changes".to_owned(),
+        Some(1) => "one more master may die; the death after that stops all changes".to_owned(),
+        Some(more) => format!("{more} more masters may die before changes stop"),
+    }
+}

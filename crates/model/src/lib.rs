@@ -1,0 +1,41 @@
+//! The vocabulary of Quorate: ids, names, specifications, observations, operations and quorum
+//! arithmetic, each with one meaning, shared by every other crate.
+//!
+//! This crate performs no I/O and knows no clock, no randomness and no async runtime: time and
+//! ids enter through the [`Clock`] and [`IdSource`] traits. A word enters here when two tiers
+//! need it.
+
+mod code;
+mod component;
+mod id;
+mod name;
+mod node;
+mod observation;
+mod operation;
+mod quorum;
+mod refusal;
+mod time;
+
+pub use code::{Code, codes};
+pub use component::{
+    ComponentSpec, DesiredInstance, InstanceSpec, MemberAction, RunState, SettingValue, Settings,
+};
+pub use id::{
+    ClusterId, Epoch, Generation, IdSource, LogIndex, NodeId, OperationId, ParseIdError, RequestId,
+    Revision, Term, TokenId,
+};
+pub use name::{
+    ComponentName, InstanceName, InvalidName, NodeName, PackName, SettingKey, UserName,
+};
+pub use node::{EnrolRole, NodeRoles};
+pub use observation::{
+    ActionOutcome, ActionReport, ExitStatus, InstanceObservation, MemberObservation, MemberRole,
+    NodeReport, ProcessState, Readiness, component_members,
+};
+pub use operation::{
+    ActionId, Condition, DesireChange, Operation, OperationRequest, OperationStatus, Pin, Plan,
+    Step, StepKind, StepRecord, StepStatus, TranscriptEntry, Undo,
+};
+pub use quorum::{failure_tolerance, has_quorum, majority, next_odd};
+pub use refusal::Refusal;
+pub use time::{Clock, ManualClock, Timestamp};

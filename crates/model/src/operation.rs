@@ -1,0 +1,410 @@
+//! Durable procedures: request, plan, steps, outcome. The planner makes them, the engine runs
+//! them, the state keeps them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ComponentName, ComponentSpec, Generation, InstanceName, MemberAction, OperationId, Refusal,
+    Revision, Term, Timestamp,
+};
+
+/// What a person asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum OperationRequest {
+    /// Create a component and start all its instances.
+    ComponentCreate {
+        /// The component, complete.
+        spec: ComponentSpec,
+    },
+    /// Restart a component's instances one by one without losing its quorum.
+    ComponentRestart {
+        /// The component.
+        component: ComponentName,
+        /// Accept that a component without failure tolerance is interrupted.
+        #[serde(default)]
+        accept_interruption: bool,
+    },
+    /// Stop all instances of a component and forget it; data folders stay.
+    ComponentRemove {
+        /// The component.
+        component: ComponentName,
+    },
+}
+
+impl OperationRequest {
+    /// The request as a command-like title, such as `component restart orders`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self {
+            Self::ComponentCreate { spec } => format!("component create {}", spec.name),
+            Self::ComponentRestart { component, .. } => format!("component restart {component}"),
+            Self::ComponentRemove { component } => format!("component remove {component}"),
+        }
+    }
+
+    /// The component it is about.
+    #[must_use]
+    pub const fn component(&self) -> &ComponentName {
+        match self {
+            Self::ComponentCreate { spec } => &spec.name,
+            Self::ComponentRestart { component, .. } | Self::ComponentRemove { component } => {
+                component
+            }
+        }
+    }
+}
+
+/// A fact that a step requires or waits for, judged over fresh observations.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "condition")]
+pub enum Condition {
+    /// Without `instance`, the healthy members of the component are still a quorum.
+    QuorumWithout {
+        /// The component.
+        component: ComponentName,
+        /// The instance that is about to be away.
+        instance: InstanceName,
+    },
+    /// The instance runs as it was last ordered to, serves, and has caught up with its leader.
+    CaughtUp {
+        /// The component.
+        component: ComponentName,
+        /// The instance.
+        instance: InstanceName,
+    },
+    /// The instance does not lead its component, and another member does.
+    NotLeading {
+        /// The component.
+        component: ComponentName,
+        /// The instance.
+        instance: InstanceName,
+    },
+    /// Every instance serves, has caught up, and all agree on one leader and one membership.
+    Whole {
+        /// The component.
+        component: ComponentName,
+    },
+    /// Every instance's process has stopped.
+    AllStopped {
+        /// The component.
+        component: ComponentName,
+    },
+    /// Every node that carries an instance of the component has reported lately.
+    NodesReporting {
+        /// The component.
+        component: ComponentName,
+    },
+}
+
+/// A change of desired state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "change")]
+pub enum DesireChange {
+    /// Record the component, all its instances stopped.
+    Create {
+        /// The component.
+        spec: ComponentSpec,
+    },
+    /// Run this instance.
+    Run {
+        /// The instance.
+        instance: InstanceName,
+    },
+    /// Stop this instance.
+    Stop {
+        /// The instance.
+        instance: InstanceName,
+    },
+    /// Restart this instance once.
+    Restart {
+        /// The instance.
+        instance: InstanceName,
+    },
+    /// Forget the component, whose instances have stopped.
+    Forget {
+        /// The component.
+        component: ComponentName,
+    },
+}
+
+/// The instruction set of runbooks, as far as it is built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "step")]
+pub enum StepKind {
+    /// A preflight condition that must hold now.
+    Require {
+        /// What must hold.
+        #[serde(flatten)]
+        condition: Condition,
+    },
+    /// Change desired state.
+    Desire {
+        /// The change.
+        #[serde(flatten)]
+        change: DesireChange,
+    },
+    /// Wait until a condition has held for a while.
+    Await {
+        /// What must come to hold.
+        #[serde(flatten)]
+        condition: Condition,
+        /// For how long it must hold without a break, in milliseconds.
+        sustained_ms: u64,
+    },
+    /// Act on the component's own membership or leadership, through the node manager that
+    /// carries `via`.
+    Member {
+        /// The component.
+        component: ComponentName,
+        /// The instance whose node manager acts.
+        via: InstanceName,
+        /// What to do.
+        #[serde(flatten)]
+        action: MemberAction,
+    },
+    /// The end state, looked at once more.
+    Verify {
+        /// What must hold.
+        #[serde(flatten)]
+        condition: Condition,
+    },
+}
+
+/// What abort does about a step that was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "undo")]
+pub enum Undo {
+    /// The step left nothing that needs undoing.
+    Nothing,
+    /// This step takes it back.
+    Do {
+        /// The step that takes it back.
+        kind: Box<StepKind>,
+    },
+    /// It cannot be taken back: the point of no return.
+    Impossible,
+}
+
+/// One step of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What to do.
+    pub kind: StepKind,
+    /// What is done, in the words of a runbook.
+    pub title: String,
+    /// Why it is done, and why it is safe.
+    pub why: String,
+    /// How long it may take, in milliseconds.
+    pub deadline_ms: u64,
+    /// What abort does about it.
+    pub undo: Undo,
+}
+
+/// A record a plan depends on, at the revision it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// The component.
+    pub component: ComponentName,
+    /// Its revision; `None` when it must not exist.
+    pub revision: Option<Revision>,
+}
+
+/// A procedure, decided but not begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What was asked for.
+    pub request: OperationRequest,
+    /// What happens, in order.
+    pub steps: Vec<Step>,
+    /// What the plan was made for; it is not applied once any of these has changed.
+    pub pins: Vec<Pin>,
+    /// The components the operation locks while it runs.
+    pub locks: Vec<ComponentName>,
+}
+
+/// Where an operation stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "status")]
+pub enum OperationStatus {
+    /// Its steps are being done.
+    Running,
+    /// A person paused it; it stands between two steps.
+    Paused,
+    /// A step failed; it stands there until a person retries or aborts.
+    Stuck {
+        /// Why.
+        refusal: Refusal,
+        /// Whether it was being undone: then going on means going on to undo.
+        #[serde(default)]
+        aborting: bool,
+    },
+    /// A person ended it; the undos are being done, backwards.
+    Aborting,
+    /// Every step was done.
+    Succeeded,
+    /// It was ended before its end, and undone as far as it can be.
+    Aborted,
+}
+
+impl OperationStatus {
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Succeeded | Self::Aborted)
+    }
+
+    /// One word for tables.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stuck { .. } => "stuck",
+            Self::Aborting => "aborting",
+            Self::Succeeded => "succeeded",
+            Self::Aborted => "aborted",
+        }
+    }
+}
+
+/// Where a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    /// Not begun.
+    Pending,
+    /// Begun.
+    Started,
+    /// Done.
+    Finished,
+    /// Failed.
+    Failed,
+    /// Done and taken back.
+    Undone,
+}
+
+impl StepStatus {
+    /// One word for tables.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Started => "started",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Undone => "undone",
+        }
+    }
+}
+
+/// What became of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Where it stands.
+    pub status: StepStatus,
+    /// When it began first.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    #[serde(default)]
+    pub ended_at: Option<Timestamp>,
+    /// How often it was begun after it had not been: 2 once it is retried after a failure.
+    #[serde(default)]
+    pub attempts: u32,
+    /// The generation that a `Desire` step ordered.
+    #[serde(default)]
+    pub generation: Option<Generation>,
+    /// What was seen.
+    #[serde(default)]
+    pub seen: String,
+}
+
+impl StepRecord {
+    /// Whether the step was ever begun, and so may have left something.
+    #[must_use]
+    pub const fn is_begun(&self) -> bool {
+        self.started_at.is_some()
+    }
+}
+
+/// One line of the record of what was done, when, by whom, and what was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TranscriptEntry {
+    /// When.
+    pub at: Timestamp,
+    /// Who: a person, or the master that led (`n1`, term 4).
+    pub by: String,
+    /// What.
+    pub what: String,
+}
+
+/// A durable operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// Its id.
+    pub id: OperationId,
+    /// Its plan.
+    pub plan: Plan,
+    /// Where it stands.
+    pub status: OperationStatus,
+    /// One record for each step of the plan.
+    pub records: Vec<StepRecord>,
+    /// Who asked for it.
+    pub requested_by: String,
+    /// When.
+    pub requested_at: Timestamp,
+    /// When it ended.
+    #[serde(default)]
+    pub ended_at: Option<Timestamp>,
+    /// The highest term of a leader that worked on it; older leaders are refused.
+    pub term: Term,
+    /// What was done.
+    pub transcript: Vec<TranscriptEntry>,
+}
+
+impl Operation {
+    /// The step to do next: the first that is not finished. `None` when all are.
+    #[must_use]
+    pub fn next_step(&self) -> Option<usize> {
+        self.records.iter().position(|record| record.status != StepStatus::Finished)
+    }
+
+    /// The step to take back next: the last that was begun and is not undone. A step whose
+    /// begin was refused left nothing. `None` when nothing remains to be undone.
+    #[must_use]
+    pub fn next_undo(&self) -> Option<usize> {
+        self.records
+            .iter()
+            .rposition(|record| record.is_begun() && record.status != StepStatus::Undone)
+    }
+
+    /// How many steps are finished.
+    #[must_use]
+    pub fn finished_steps(&self) -> usize {
+        self.records.iter().filter(|record| record.status == StepStatus::Finished).count()
+    }
+}
+
+/// Names one attempt-independent action of an operation, so that a repeated order is recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ActionId {
+    /// The operation.
+    pub operation: OperationId,
+    /// The step's position in the plan, counted from 0.
+    pub step: u32,
+    /// The leader's term, so that an answer to an older order is not taken for this.
+    pub term: Term,
+    /// The step's attempt: a retry after a failure is a new order, not a question for the outcome
+    /// of the old one.
+    #[serde(default)]
+    pub attempt: u32,
+}
+
+impl fmt::Display for ActionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}@{}.{}", self.operation, self.step, self.term, self.attempt)
+    }
+}

@@ -1,0 +1,87 @@
+//! What a node manager is told at its start.
+
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+
+use quorate_keyring::identity::ReloadableIdentity;
+use quorate_model::NodeId;
+use quorate_pack::Catalog;
+use quorate_packs::DriverCatalog;
+
+/// The folders a node manager works in; made when missing, for their owner only.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeManagerFolders {
+    /// What must survive: orders, and the instances' configuration, data and certificates.
+    pub data: PathBuf,
+    /// Handles of running instances, below `instances/`.
+    pub run: PathBuf,
+    /// Output of instances, below `instances/`.
+    pub log: PathBuf,
+}
+
+/// The node's own certificate, to be renewed in time.
+#[derive(Debug, Clone)]
+pub struct NodeIdentityFiles {
+    /// What TLS presents.
+    pub identity: Arc<ReloadableIdentity>,
+    /// The folder it is stored in.
+    pub folder: PathBuf,
+}
+
+/// Everything a node manager is told at its start.
+#[derive(Clone)]
+pub struct NodeManagerOptions {
+    /// This node.
+    pub node: NodeId,
+    /// Where it works.
+    pub folders: NodeManagerFolders,
+    /// The program that is started as `<program> shim <file>`.
+    pub shim_program: PathBuf,
+    /// Masters to ask when none are known from before, with their internal addresses.
+    pub masters: Vec<(NodeId, String)>,
+    /// The node's certificate; `None` when somebody else renews it.
+    pub identity: Option<NodeIdentityFiles>,
+    /// The version of this binary, for reports.
+    pub version: String,
+    /// A report is sent at least this often.
+    pub report_every: Duration,
+    /// Running instances are probed this often.
+    pub probe_every: Duration,
+    /// The rules of the packs.
+    pub catalog: Catalog,
+    /// The drivers of the packs.
+    pub drivers: DriverCatalog,
+}
+
+impl NodeManagerOptions {
+    /// Options with every pack, a report and a probe each second, and no certificate to renew.
+    #[must_use]
+    pub fn new(
+        node: NodeId,
+        folders: NodeManagerFolders,
+        shim_program: PathBuf,
+        masters: Vec<(NodeId, String)>,
+    ) -> Self {
+        Self {
+            node,
+            folders,
+            shim_program,
+            masters,
+            identity: None,
+            version: String::new(),
+            report_every: Duration::from_secs(1),
+            probe_every: Duration::from_secs(1),
+            catalog: quorate_packs::catalog(),
+            drivers: DriverCatalog::default(),
+        }
+    }
+}
+
+impl fmt::Debug for NodeManagerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeManagerOptions")
+            .field("node", &self.node)
+            .field("folders", &self.folders)
+            .field("masters", &self.masters)
+            .finish_non_exhaustive()
+    }
+}

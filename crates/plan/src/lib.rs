@@ -1,0 +1,20 @@
+//! Decides: a request and what is known become a plan or refusals; conditions and verdicts are
+//! judged here; so is who becomes a voting master.
+//!
+//! Nothing here acts. The executor in `quorate-operations` has no meaningful choices left, so
+//! every choice can be tested as a table. Verdicts (the `health` room of the house) are folded in
+//! as [`health`].
+
+mod autopilot;
+mod condition;
+mod create;
+pub mod health;
+mod observations;
+mod planner;
+mod remove;
+mod restart;
+
+pub use autopilot::{AutopilotDecision, AutopilotInput, MAX_LAG, MasterSeen, decide};
+pub use condition::{Judgement, judge};
+pub use observations::{FRESH_FOR, Observations, Observed, PROBE_SPREAD};
+pub use planner::{Facts, plan};

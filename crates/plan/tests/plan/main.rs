@@ -1,0 +1,12 @@
+//! Plans an operator can read, the conditions they lean on, and the verdicts shown to people.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod conditions;
+mod create;
+mod golden;
+mod packs;
+mod remove;
+mod restart;
+mod safety;
+mod verdicts;
+mod world;

@@ -1,0 +1,115 @@
+//! Finds the unix socket of the node on this host.
+
+use std::path::{Path, PathBuf};
+
+use quorate_model::{Refusal, codes};
+
+use crate::{cli::GlobalArgs, ui::Failure};
+
+const SOCKET: &str = "admin.sock";
+const DEFAULT_RUN_DIR: &str = "/run/quorate";
+
+/// The socket in the run folder; when `--root` holds the roots of several nodes, the one that
+/// has a socket.
+///
+/// # Errors
+/// When there is none, or more than one, with what to do about it.
+pub(crate) fn socket(global: &GlobalArgs) -> Result<PathBuf, Failure> {
+    let run_dir = match (&global.run_dir, &global.root) {
+        (Some(run_dir), _) => run_dir.clone(),
+        (None, Some(root)) => root.join("run"),
+        (None, None) => PathBuf::from(DEFAULT_RUN_DIR),
+    };
+    let socket = run_dir.join(SOCKET);
+    if socket.exists() {
+        return Ok(socket);
+    }
+    let below = match (&global.run_dir, &global.root) {
+        (None, Some(root)) => sockets_below(root),
+        _ => Vec::new(),
+    };
+    match below.as_slice() {
+        [] => Err(none(&socket)),
+        [only] => Ok(only.clone()),
+        several => Err(too_many(global.root.as_deref().unwrap_or(&run_dir), several)),
+    }
+}
+
+/// The sockets of the nodes whose roots lie directly in this folder, in order of their names.
+fn sockets_below(root: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(root) else { return Vec::new() };
+    let mut sockets: Vec<PathBuf> = entries
+        .filter_map(Result::ok)
+        .map(|entry| entry.path().join("run").join(SOCKET))
+        .filter(|socket| socket.exists())
+        .collect();
+    sockets.sort();
+    sockets
+}
+
+fn none(socket: &Path) -> Failure {
+    Refusal::new(codes::MASTER_UNREACHABLE, "there is no running master on this host to ask")
+        .cause(format!("{} does not exist, or may not be seen by this user", socket.display()))
+        .hint(
+            "start it: quorate run\n\
+             its folder is another one: --root DIR or QUORATE_ROOT\n\
+             a master elsewhere: --server http://HOST:8080 or QUORATE_SERVER",
+        )
+        .into()
+}
+
+fn too_many(root: &Path, sockets: &[PathBuf]) -> Failure {
+    let roots: Vec<String> = sockets
+        .iter()
+        .filter_map(|socket| socket.parent()?.parent())
+        .map(|node| format!("--root {}", node.display()))
+        .collect();
+    Failure::usage(
+        format!("{} holds the folders of several nodes", root.display()),
+        format!("say which one:\n{}", roots.join("\n")),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_api::exit;
+
+    use super::*;
+
+    fn global(root: &Path) -> GlobalArgs {
+        GlobalArgs { root: Some(root.to_owned()), ..GlobalArgs::default() }
+    }
+
+    fn touch(root: &Path, node: &str) -> PathBuf {
+        let run = root.join(node).join("run");
+        std::fs::create_dir_all(&run).unwrap();
+        let socket = run.join(SOCKET);
+        std::fs::write(&socket, "").unwrap();
+        socket
+    }
+
+    #[test]
+    fn the_only_node_below_a_root_is_found_and_two_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let failure = socket(&global(folder.path())).unwrap_err();
+        assert_eq!((failure.body.code, failure.exit), (codes::MASTER_UNREACHABLE, exit::FAILED));
+        let first = touch(folder.path(), "m1");
+        assert_eq!(socket(&global(folder.path())).unwrap(), first);
+        touch(folder.path(), "m2");
+        let failure = socket(&global(folder.path())).unwrap_err();
+        assert_eq!(failure.exit, exit::USAGE);
+        let hint = failure.body.hint.unwrap();
+        assert!(hint.contains("m1") && hint.contains("m2"), "{hint}");
+    }
+
+    #[test]
+    fn a_node_of_its_own_root_comes_first_and_the_run_folder_before_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = touch(folder.path(), ".");
+        touch(folder.path(), "m1");
+        assert_eq!(socket(&global(folder.path())).unwrap(), own.components().collect::<PathBuf>());
+        let run_dir =
+            GlobalArgs { run_dir: Some(folder.path().join("m1/run")), ..global(folder.path()) };
+        assert_eq!(socket(&run_dir).unwrap(), folder.path().join("m1/run/admin.sock"));
+    }
+}

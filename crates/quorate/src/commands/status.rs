@@ -1,0 +1,104 @@
+//! `quorate status`.
+
+use std::{io::IsTerminal, time::Duration};
+
+use quorate_api::{exit, rest::StatusView};
+use quorate_client::{Client, ClientError};
+
+use super::Session;
+use crate::ui::{Failure, Format, Outcome, views};
+
+/// Show the state of the quorum, of the nodes, and what is wrong
+///
+/// Exits with 0 when everything is healthy, 1 when something is not, 4 when no quorum of masters
+/// acts or none can be reached, so that a cron line can trust it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct StatusArgs {
+    /// Show it again as it changes, until Ctrl-C
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Exit with 0 whenever there is an answer
+    #[arg(long, hide = true)]
+    pub(crate) exit_zero: bool,
+}
+
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+
+pub(crate) async fn run(session: &Session, args: &StatusArgs) -> Outcome {
+    let client = session.client().map_err(|failure| failure.without_quorum())?;
+    if args.watch {
+        return watch(session, &client).await;
+    }
+    let view = client.status().await.map_err(unanswered)?;
+    session.ui.show(&view, |paint| views::status(&view, paint))?;
+    Ok(if args.exit_zero { exit::DONE } else { exit_code(&view) })
+}
+
+fn exit_code(view: &StatusView) -> u8 {
+    match (view.quorate, view.healthy) {
+        (false, _) => exit::NO_QUORUM,
+        (true, false) => exit::FAILED,
+        (true, true) => exit::DONE,
+    }
+}
+
+fn unanswered(error: ClientError) -> Failure {
+    let nobody = error.is_transient();
+    let failure = Failure::from(error);
+    if nobody { failure.exiting(exit::NO_QUORUM) } else { failure }
+}
+
+impl Failure {
+    /// Nobody to ask is, for somebody who asks for the quorum, no quorum.
+    fn without_quorum(self) -> Self {
+        if self.body.code == quorate_model::codes::MASTER_UNREACHABLE {
+            return self.exiting(exit::NO_QUORUM);
+        }
+        self
+    }
+}
+
+async fn watch(session: &Session, client: &Client) -> Outcome {
+    // A terminal is redrawn in place; a file or a program gets each state once.
+    let redraw = session.ui.format == Format::Table && std::io::stdout().is_terminal();
+    let mut shown: Option<StatusView> = None;
+    let until_interrupted = async {
+        loop {
+            match client.status().await {
+                Ok(view) if !redraw && shown.as_ref() == Some(&view) => {}
+                Ok(view) => {
+                    if redraw {
+                        session.ui.write("\u{1b}[H\u{1b}[2J")?;
+                    }
+                    session.ui.show(&view, |paint| views::status(&view, paint))?;
+                    shown = Some(view);
+                }
+                Err(error) if error.is_transient() => session.ui.note(&format!("{error}")),
+                Err(error) => return Err(Failure::from(error)),
+            }
+            tokio::time::sleep(WATCH_EVERY).await;
+        }
+    };
+    tokio::select! {
+        failed = until_interrupted => failed,
+        _ = tokio::signal::ctrl_c() => Ok(exit::DONE),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::views::samples;
+
+    #[test]
+    fn a_cron_line_can_trust_the_exit_code() {
+        let mut view = samples::status();
+        assert_eq!(exit_code(&view), exit::DONE);
+        view.healthy = false;
+        assert_eq!(exit_code(&view), exit::FAILED);
+        view.quorate = false;
+        assert_eq!(exit_code(&view), exit::NO_QUORUM);
+        let unreachable = ClientError::Unreachable { what: "x".to_owned(), reason: "y".to_owned() };
+        assert_eq!(unanswered(unreachable).exit, exit::NO_QUORUM);
+    }
+}

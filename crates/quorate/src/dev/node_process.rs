@@ -1,0 +1,133 @@
+//! One node of the throw-away cluster, and the `quorate` commands that drive it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+    time::Duration,
+};
+
+use quorate_model::{Refusal, codes};
+use tokio::{
+    io::AsyncWriteExt,
+    process::{Child, Command},
+};
+
+/// How long a node may take to stop before it is killed.
+const STOP_DEADLINE: Duration = Duration::from_secs(12);
+
+/// A node's folder, its addresses and its process.
+pub(super) struct NodeProcess {
+    /// Its name.
+    pub(super) name: String,
+    /// The folder that holds all its folders.
+    pub(super) root: PathBuf,
+    child: Option<Child>,
+}
+
+impl NodeProcess {
+    pub(super) fn new(base: &Path, name: &str) -> Self {
+        Self { name: name.to_owned(), root: base.join(name), child: None }
+    }
+
+    /// Starts `quorate run`; its log goes to a file in the node's folder.
+    pub(super) fn start(&mut self, root_key: Option<&str>) -> Result<(), Refusal> {
+        let log = self.root.join("node.log");
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .map_err(|error| crate::node::refuse_file("open", &log, &error))?;
+        let mut command = quorate(&self.root)?;
+        command.args(["run", "--with-parent"]).stdin(Stdio::null()).stdout(Stdio::null());
+        // A terminal's Ctrl-C goes to its whole process group; the nodes are stopped in order
+        // instead.
+        command.stderr(file).process_group(0);
+        if let Some(root_key) = root_key {
+            command.env(quorate_keyring::ROOT_KEY_VARIABLE, root_key);
+        }
+        self.child = Some(command.spawn().map_err(|error| spawn_failed(&error))?);
+        Ok(())
+    }
+
+    /// Whether the process has ended, with the end of its log as the reason.
+    pub(super) fn ended(&mut self) -> Option<Refusal> {
+        let status = self.child.as_mut()?.try_wait().ok()??;
+        let log = std::fs::read_to_string(self.root.join("node.log")).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().rev().take(6).collect();
+        let end: Vec<&str> = lines.into_iter().rev().collect();
+        Some(
+            Refusal::new(codes::INTERNAL, format!("node `{}` ended with {status}", self.name))
+                .cause(end.join("\n         "))
+                .hint(format!("its whole log: {}", self.root.join("node.log").display())),
+        )
+    }
+
+    /// Stops the process, first kindly.
+    pub(super) async fn stop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        if let Some(pid) = child.id().and_then(|pid| i32::try_from(pid).ok())
+            && let Some(pid) = rustix::process::Pid::from_raw(pid)
+        {
+            // It may have ended by itself meanwhile; it is our unreaped child, so the number is
+            // still its own.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        if tokio::time::timeout(STOP_DEADLINE, child.wait()).await.is_err() {
+            let _ = child.kill().await;
+        }
+    }
+}
+
+/// A `quorate` command for the node with this root folder.
+fn quorate(root: &Path) -> Result<Command, Refusal> {
+    let program = std::env::current_exe().map_err(|error| spawn_failed(&error))?;
+    let mut command = Command::new(program);
+    // What the caller's environment says about another cluster is not meant for this one.
+    for name in ["QUORATE_SERVER", "QUORATE_ROOT", quorate_keyring::ROOT_KEY_VARIABLE] {
+        command.env_remove(name);
+    }
+    command.env("QUORATE_ROOT", root).env("NO_COLOR", "1");
+    Ok(command)
+}
+
+/// Runs a `quorate` command to its end and returns what it printed.
+pub(super) async fn call(
+    root: &Path,
+    args: &[&str],
+    input: &str,
+    root_key: Option<&str>,
+) -> Result<String, Refusal> {
+    let output = output(root, args, input, root_key).await?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    }
+    // Arguments may hold a join token, so only the command's own words are named.
+    let words: Vec<&str> = args.iter().copied().take_while(|arg| arg.len() < 32).collect();
+    Err(Refusal::new(codes::INTERNAL, format!("`quorate {}` failed", words.join(" ")))
+        .cause(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+}
+
+/// Runs a `quorate` command to its end, whatever that is.
+pub(super) async fn output(
+    root: &Path,
+    args: &[&str],
+    input: &str,
+    root_key: Option<&str>,
+) -> Result<Output, Refusal> {
+    let mut command = quorate(root)?;
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.kill_on_drop(true);
+    if let Some(root_key) = root_key {
+        command.env(quorate_keyring::ROOT_KEY_VARIABLE, root_key);
+    }
+    let mut child = command.spawn().map_err(|error| spawn_failed(&error))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A command that does not read its input may have closed it.
+        let _ = stdin.write_all(input.as_bytes()).await;
+    }
+    child.wait_with_output().await.map_err(|error| spawn_failed(&error))
+}
+
+fn spawn_failed(error: &std::io::Error) -> Refusal {
+    Refusal::new(codes::INTERNAL, "cannot start a process of this binary").cause(error.to_string())
+}

@@ -1,0 +1,111 @@
+//! quorate: the one binary. Reads the command line, runs the command, exits with its code.
+
+mod cli;
+mod commands;
+mod dev;
+mod logging;
+mod node;
+mod panics;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use quorate_api::exit;
+use quorate_model::{Refusal, codes};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{
+    cli::{Cli, Command},
+    commands::{
+        Session, audit, completions, component, explain, help, keygen, login, logout, operation,
+        setting, status, token, version, whoami,
+    },
+    node::{FolderArgs, Folders},
+    ui::{Failure, Outcome},
+};
+
+fn main() -> ExitCode {
+    if let Some(code) = node::shim::run_if_asked() {
+        return code;
+    }
+    panics::install_hook();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // `--help` and `--version` end here too. When nobody can read it, the code says it.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE });
+        }
+    };
+    let session = Session::new(cli.global);
+    ExitCode::from(panics::caught(|| {
+        run(&session, &cli.command).unwrap_or_else(|failure| session.failed(failure))
+    }))
+}
+
+fn run(session: &Session, command: &Command) -> Outcome {
+    logging::init(command, session.global.verbose);
+    match command {
+        Command::Dev(args) => {
+            block_on_node(dev::run(args, session.global.root.clone()))?;
+            Ok(exit::DONE)
+        }
+        Command::Sample(args) => {
+            block_on_node(dev::sample::run(args))?;
+            Ok(exit::DONE)
+        }
+        Command::Init(args) => {
+            let folders = folders(session, &args.folders);
+            session.ui.note(&block_on_node(node::init::run(args, &folders))?);
+            Ok(exit::DONE)
+        }
+        Command::Join(args) => {
+            let folders = folders(session, &args.folders);
+            session.ui.note(&block_on_node(node::join::run(args, &folders))?);
+            Ok(exit::DONE)
+        }
+        Command::Run(args) => {
+            let folders = folders(session, &args.folders);
+            // A node makes its own runtime, after it has set its priority.
+            node::run::run(args, &folders)?;
+            Ok(exit::DONE)
+        }
+        Command::Status(args) => block_on(status::run(session, args)),
+        Command::Node(command) => block_on(commands::node::run(session, command)),
+        Command::Token(command) => block_on(token::run(session, command)),
+        Command::Component(command) => block_on(component::run(session, command)),
+        Command::Operation(command) => block_on(operation::run(session, command)),
+        Command::Setting(command) => block_on(setting::run(session, command)),
+        Command::Audit(command) => block_on(audit::run(session, command)),
+        Command::Login(args) => block_on(login::run(session, args)),
+        Command::Logout(args) => block_on(logout::run(session, args)),
+        Command::Whoami(args) => block_on(whoami::run(session, args)),
+        Command::Keygen(args) => keygen::run(session, args),
+        Command::Explain(args) => explain::run(session, args),
+        Command::Help(args) => help::run(session, args),
+        Command::Completions(args) => completions::run(session, args),
+        Command::Version(args) => version::run(session, args),
+    }
+}
+
+fn folders(session: &Session, args: &FolderArgs) -> Folders {
+    let global = &session.global;
+    Folders::resolve(args, global.root.as_deref(), global.run_dir.as_deref())
+}
+
+/// Runs a command that asks and waits; one thread is enough.
+fn block_on(command: impl Future<Output = Outcome>) -> Outcome {
+    runtime(&mut Builder::new_current_thread())?.block_on(command)
+}
+
+/// Runs what makes this process a node, on all processors.
+fn block_on_node<T>(node: impl Future<Output = Result<T, Refusal>>) -> Result<T, Failure> {
+    Ok(runtime(&mut Builder::new_multi_thread())?.block_on(node)?)
+}
+
+fn runtime(builder: &mut Builder) -> Result<Runtime, Failure> {
+    builder.enable_all().build().map_err(|error| {
+        Refusal::new(codes::INTERNAL, "cannot start the runtime").cause(error.to_string()).into()
+    })
+}

@@ -1,0 +1,128 @@
+//! Where a node keeps its things.
+
+use std::path::{Path, PathBuf};
+
+use quorate_model::Refusal;
+
+use super::os::refuse_file;
+
+/// Moves a node's folders; `--root` moves all of them below one, so that several nodes run on
+/// one host.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct FolderArgs {
+    /// The configuration folder [default: /etc/quorate]
+    #[arg(long, value_name = "DIR", env = "QUORATE_CONFIG_DIR")]
+    pub(crate) config_dir: Option<PathBuf>,
+    /// The data folder [default: /var/lib/quorate]
+    #[arg(long, value_name = "DIR", env = "QUORATE_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The log folder [default: /var/log/quorate]
+    #[arg(long, value_name = "DIR", env = "QUORATE_LOG_DIR")]
+    pub(crate) log_dir: Option<PathBuf>,
+}
+
+/// A node's folders.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Folders {
+    /// Configuration.
+    pub(crate) config: PathBuf,
+    /// Everything that must survive: keyring, identity, Raft, instances.
+    pub(crate) data: PathBuf,
+    /// Logs.
+    pub(crate) log: PathBuf,
+    /// Sockets, pid files, handles of running instances.
+    pub(crate) run: PathBuf,
+}
+
+impl Folders {
+    /// Each folder: its own flag, else below the root, else the default.
+    pub(crate) fn resolve(args: &FolderArgs, root: Option<&Path>, run_dir: Option<&Path>) -> Self {
+        let place = |own: Option<&Path>, below: &str, default: &str| match (own, root) {
+            (Some(own), _) => own.to_owned(),
+            (None, Some(root)) => root.join(below),
+            (None, None) => PathBuf::from(default),
+        };
+        Self {
+            config: place(args.config_dir.as_deref(), "etc", "/etc/quorate"),
+            data: place(args.data_dir.as_deref(), "lib", "/var/lib/quorate"),
+            log: place(args.log_dir.as_deref(), "log", "/var/log/quorate"),
+            run: place(run_dir, "run", "/run/quorate"),
+        }
+        .absolute()
+    }
+
+    /// Instances outlive this process and its working folder, so every path is absolute.
+    fn absolute(self) -> Self {
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        Self {
+            config: absolute(self.config),
+            data: absolute(self.data),
+            log: absolute(self.log),
+            run: absolute(self.run),
+        }
+    }
+
+    /// Makes the folders that are missing, for the owner only.
+    pub(crate) fn create(&self) -> Result<(), Refusal> {
+        use std::os::unix::fs::DirBuilderExt;
+        for folder in [&self.config, &self.data, &self.log, &self.run] {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(|error| refuse_file("make the folder", folder, &error))?;
+        }
+        Ok(())
+    }
+
+    /// The node's configuration.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.config.join("quorate.toml")
+    }
+
+    /// The sealed keyring of a master.
+    pub(crate) fn keyring_file(&self) -> PathBuf {
+        self.data.join("keyring.json")
+    }
+
+    /// The node's certificate and key; its presence makes the folder a node's.
+    pub(crate) fn identity(&self) -> PathBuf {
+        self.data.join("identity")
+    }
+
+    /// There while `init` or `join` is at work.
+    pub(crate) fn unfinished(&self) -> PathBuf {
+        self.data.join(".unfinished")
+    }
+
+    /// The Raft store of a master.
+    pub(crate) fn raft(&self) -> PathBuf {
+        self.data.join("raft")
+    }
+
+    /// What the node manager keeps.
+    pub(crate) fn node_manager(&self) -> PathBuf {
+        self.data.join("node-manager")
+    }
+
+    /// The local unix socket of a master.
+    pub(crate) fn admin_socket(&self) -> PathBuf {
+        self.run.join("admin.sock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_moves_all_folders_and_a_flag_moves_one() {
+        let args = FolderArgs { data_dir: Some("/elsewhere".into()), ..FolderArgs::default() };
+        let folders = Folders::resolve(&args, Some(Path::new("/r")), None);
+        assert_eq!(folders.config, Path::new("/r/etc"));
+        assert_eq!(folders.data, Path::new("/elsewhere"));
+        assert_eq!(folders.run, Path::new("/r/run"));
+        let defaults = Folders::resolve(&FolderArgs::default(), None, None);
+        assert_eq!(defaults.data, Path::new("/var/lib/quorate"));
+    }
+}

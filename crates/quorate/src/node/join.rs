@@ -1,0 +1,186 @@
+//! `quorate join TOKEN`: makes this host a node of an existing cluster.
+
+use std::{sync::Arc, time::Duration};
+
+use quorate_api::internal::{
+    JoinRequest, JoinResponse, PrepareRequest, PrepareResponse, enrolment_client::EnrolmentClient,
+};
+use quorate_keyring::{
+    Keyring, SealedKeyring,
+    identity::{CapturedCa, JoinToken, NodeIdentity, NodeKey, enrolment_client_tls},
+    store_sealed,
+};
+use quorate_model::{ClusterId, NodeId, Refusal, codes};
+use quorate_state::FEATURE_LEVEL;
+use tonic::transport::Channel;
+
+use super::{
+    AddressArgs, FolderArgs, Folders, NodeConfig, NodeRole, dial,
+    init::{begin_unfinished, end_unfinished, refuse_second_init, root_key},
+    os::lock_data_folder,
+};
+
+/// Make this host a node of a cluster: master or node manager, as the token says
+///
+/// Make the token on a master with `quorate token create --role ROLE`. A master needs the
+/// cluster's root key in QUORATE_ROOT_KEY. Afterwards start the node with `quorate run`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct JoinArgs {
+    /// The join token
+    pub(crate) token: String,
+    #[command(flatten)]
+    pub(crate) address: AddressArgs,
+    #[command(flatten)]
+    pub(crate) folders: FolderArgs,
+}
+
+/// How long to keep trying: masters may be electing a leader at this moment.
+const KEEP_TRYING: Duration = Duration::from_secs(20);
+/// How long one call may take.
+const CALL_DEADLINE: Duration = Duration::from_secs(12);
+
+/// Runs `join`; returns what to tell people.
+pub(crate) async fn run(args: &JoinArgs, folders: &Folders) -> Result<String, Refusal> {
+    let token = JoinToken::parse(&args.token).map_err(|error| Refusal::from(&error))?;
+    refuse_second_init(folders)?;
+    let (mut client, captured) = connect(&token).await?;
+    let prepared = prepare(&mut client, &token).await?;
+    let role = NodeRole::parse(&prepared.role).ok_or_else(|| too_old("an unknown role"))?;
+    if prepared.feature_level > FEATURE_LEVEL {
+        return Err(too_old(&format!("feature level {}", prepared.feature_level)));
+    }
+    // The root key is checked before the token is spent, so that a wrong one costs nothing.
+    let sealed = if role.is_master() { Some(check_root_key(&prepared)?) } else { None };
+    let config = NodeConfig::of_flags(&args.address, role)?;
+    folders.create()?;
+    let _lock = lock_data_folder(&folders.data)?;
+    // Another join may have ended while this one spoke with the masters.
+    refuse_second_init(folders)?;
+    begin_unfinished(folders)?;
+
+    let key = NodeKey::generate().map_err(|error| Refusal::from(&error))?;
+    let request = JoinRequest {
+        token_id: token.id.to_string(),
+        secret: token.secret.to_vec(),
+        csr_pem: key.csr_pem().map_err(|error| Refusal::from(&error))?,
+        name: config.node.name.to_string(),
+        address: config.node.advertise.clone(),
+        internal_addr: config.advertised_internal()?,
+        admin_addr: config.advertised_admin()?,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let joined = join(&mut client, request).await?;
+    let identity = identity_of(&joined, &captured, key)?;
+    if let Some(sealed) = sealed {
+        store_sealed(&folders.keyring_file(), &sealed).map_err(|error| Refusal::from(&error))?;
+    }
+    let masters = joined.masters.iter().map(|m| (NodeId(m.node_id), m.internal_addr.clone()));
+    super::master::store_masters(folders, &masters.collect::<Vec<_>>())?;
+    config.store(&folders.config_file())?;
+    identity.store(&folders.identity()).map_err(|error| Refusal::from(&error))?;
+    end_unfinished(folders)?;
+    Ok(format!(
+        "this host is {} ({}) of cluster {}",
+        identity.node, prepared.role, identity.cluster
+    ))
+}
+
+/// Connects to the first master of the token that answers and proves itself.
+async fn connect(token: &JoinToken) -> Result<(EnrolmentClient<Channel>, CapturedCa), Refusal> {
+    let (tls, captured) =
+        enrolment_client_tls(token.ca, token.cluster).map_err(|error| Refusal::from(&error))?;
+    let mut last = String::from("the token names no master");
+    let until = tokio::time::Instant::now() + KEEP_TRYING;
+    loop {
+        for addr in &token.addresses {
+            match dial::connect_any(Arc::clone(&tls), token.cluster, addr).await {
+                Ok(channel) => return Ok((EnrolmentClient::new(channel), captured)),
+                Err(error) => {
+                    if let Some(refusal) = captured.refusal() {
+                        return Err(refusal);
+                    }
+                    last = format!("{addr}: {error}");
+                }
+            }
+        }
+        if token.addresses.is_empty() || tokio::time::Instant::now() >= until {
+            return Err(Refusal::new(codes::MASTER_UNREACHABLE, "no master of the token answers")
+                .cause(last)
+                .hint("see that a master runs and that its internal port is reachable from here"));
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn prepare(
+    client: &mut EnrolmentClient<Channel>,
+    token: &JoinToken,
+) -> Result<PrepareResponse, Refusal> {
+    let request = PrepareRequest { token_id: token.id.to_string(), secret: token.secret.to_vec() };
+    let answer = tokio::time::timeout(CALL_DEADLINE, client.prepare(request)).await;
+    unwrap_answer(answer)
+}
+
+async fn join(
+    client: &mut EnrolmentClient<Channel>,
+    request: JoinRequest,
+) -> Result<JoinResponse, Refusal> {
+    // The same key may repeat itself: an answer lost on the way does not lose the node.
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let answer = tokio::time::timeout(CALL_DEADLINE, client.join(request.clone())).await;
+        match unwrap_answer(answer) {
+            Err(refusal)
+                if attempts < 3
+                    && matches!(refusal.code, codes::MASTER_UNREACHABLE | codes::NO_LEADER) =>
+            {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+fn unwrap_answer<T>(
+    answer: Result<Result<tonic::Response<T>, tonic::Status>, tokio::time::error::Elapsed>,
+) -> Result<T, Refusal> {
+    match answer {
+        Ok(Ok(answer)) => Ok(answer.into_inner()),
+        Ok(Err(status)) => Err(dial::refusal_of(&status)),
+        Err(_) => Err(Refusal::new(codes::MASTER_UNREACHABLE, "the master did not answer in time")
+            .hint("try again; the token is not spent until the node exists")),
+    }
+}
+
+fn check_root_key(prepared: &PrepareResponse) -> Result<SealedKeyring, Refusal> {
+    let root_key = root_key()?;
+    let sealed = SealedKeyring::from_bytes(&prepared.sealed_keyring)
+        .map_err(|error| Refusal::from(&error))?;
+    Keyring::open_joining(&root_key, &sealed).map_err(|error| Refusal::from(&error))?;
+    Ok(sealed)
+}
+
+fn identity_of(
+    joined: &JoinResponse,
+    captured: &CapturedCa,
+    key: NodeKey,
+) -> Result<NodeIdentity, Refusal> {
+    let cluster: ClusterId = joined.cluster_id.parse().map_err(|_| too_old("its cluster id"))?;
+    let ca_pem = captured.ca_pem().ok_or_else(|| {
+        Refusal::new(codes::INTERNAL, "the cluster's authority was not seen in the handshake")
+    })?;
+    Ok(NodeIdentity {
+        cluster,
+        node: NodeId(joined.node_id),
+        cert_pem: joined.cert_pem.clone(),
+        key_pem: key.key_pem(),
+        ca_pem,
+    })
+}
+
+fn too_old(what: &str) -> Refusal {
+    Refusal::new(codes::BINARY_TOO_OLD, "this binary is too old for the cluster")
+        .cause(format!("it cannot read {what}; it reads up to feature level {FEATURE_LEVEL}"))
+        .hint("install the version that the masters run, then join again")
+}

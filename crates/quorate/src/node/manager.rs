@@ -1,0 +1,48 @@
+//! Runs a node manager.
+
+use std::sync::Arc;
+
+use quorate_keyring::identity::ReloadableIdentity;
+use quorate_model::{NodeId, Refusal, codes};
+use quorate_node_manager::{
+    NodeIdentityFiles, NodeManager, NodeManagerFolders, NodeManagerOptions, TlsDialer,
+};
+use tokio::sync::watch;
+use tracing::info;
+
+use super::{Folders, SystemClock, master::load_masters};
+
+/// Runs the node manager until `stop` turns true; its instances go on running. `masters` are
+/// asked when none are known from before.
+pub(super) async fn run(
+    folders: Folders,
+    identity: Arc<ReloadableIdentity>,
+    own_master: Option<String>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), Refusal> {
+    let node = identity.current().node;
+    let shim_program = std::env::current_exe().map_err(|error| {
+        Refusal::new(codes::INTERNAL, "cannot tell which file this process was started from")
+            .cause(error.to_string())
+    })?;
+    let mut masters: Vec<(NodeId, String)> = load_masters(&folders);
+    masters.extend(own_master.map(|addr| (node, addr)));
+    let places = NodeManagerFolders {
+        data: folders.node_manager(),
+        run: folders.run.clone(),
+        log: folders.log.clone(),
+    };
+    let mut options = NodeManagerOptions::new(node, places, shim_program, masters);
+    options.version = env!("CARGO_PKG_VERSION").to_owned();
+    options.identity =
+        Some(NodeIdentityFiles { identity: Arc::clone(&identity), folder: folders.identity() });
+    let connector = TlsDialer::new(&identity).map_err(|error| Refusal::from(&error))?;
+    let manager = NodeManager::new(options, Arc::new(connector), Arc::new(SystemClock))
+        .map_err(|error| error.refusal())?;
+    info!(%node, "node manager started");
+    let stopping = async move {
+        // The sender lives as long as the process runs.
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    manager.run(stopping).await.map_err(|error| error.refusal())
+}

@@ -1,0 +1,58 @@
+//! The operating system's clock, and its errors in our words.
+
+use std::{io, path::Path, time::SystemTime};
+
+use quorate_model::{Clock, Refusal, Timestamp, codes};
+
+/// The system's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// A file or folder that could not be used.
+pub(crate) fn refuse_file(what: &str, path: &Path, error: &io::Error) -> Refusal {
+    let refusal = match error.kind() {
+        io::ErrorKind::StorageFull => {
+            Refusal::new(codes::DISK_FULL, format!("cannot {what} {}", path.display()))
+                .hint("free some space on that disk")
+        }
+        io::ErrorKind::PermissionDenied => {
+            Refusal::new(codes::FILE_ACCESS, format!("cannot {what} {}", path.display()))
+                .hint("run as the user that owns it, or move the folders with --root DIR")
+        }
+        _ => Refusal::new(codes::FILE_ACCESS, format!("cannot {what} {}", path.display())),
+    };
+    refusal.cause(error.to_string())
+}
+
+/// Holds a data folder for this process until it is dropped.
+#[derive(Debug)]
+pub(crate) struct DataLock {
+    _file: std::fs::File,
+}
+
+/// Takes the data folder for this process.
+pub(crate) fn lock_data_folder(data: &Path) -> Result<DataLock, Refusal> {
+    let path = data.join("lock");
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| refuse_file("open", &path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(DataLock { _file: file }),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Refusal::new(
+            codes::DATA_FOLDER_IN_USE,
+            format!("another process runs on the data folder {}", data.display()),
+        )
+        .hint("a node runs on it already: stop that one first, or give this one its own --root")),
+        Err(std::fs::TryLockError::Error(error)) => Err(refuse_file("lock", &path, &error)),
+    }
+}

@@ -1,0 +1,166 @@
+//! `quorate run`: runs this host's node in the foreground, as master, node manager, or both.
+
+use std::sync::Arc;
+
+use quorate_keyring::identity::{NodeIdentity, ReloadableIdentity};
+use quorate_model::{Refusal, codes};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinHandle,
+};
+use tracing::info;
+
+use super::{
+    FolderArgs, Folders, NodeConfig, manager, master,
+    os::{lock_data_folder, refuse_file},
+    priority,
+};
+
+/// Run this host's node in the foreground
+///
+/// For systemd, containers and terminals. A master needs the root key in QUORATE_ROOT_KEY.
+/// SIGTERM or Ctrl-C stops it: a leader hands its leadership over first, and instances go on
+/// running.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) folders: FolderArgs,
+    /// Where REST and console listen, instead of what the configuration says
+    #[arg(long, value_name = "HOST:PORT", env = "QUORATE_ADMIN_ADDR")]
+    pub(crate) admin_addr: Option<String>,
+    /// Where other nodes connect, instead of what the configuration says
+    #[arg(long, value_name = "HOST:PORT", env = "QUORATE_INTERNAL_ADDR")]
+    pub(crate) internal_addr: Option<String>,
+    /// Stop when the process that started this one ends
+    #[arg(long, hide = true)]
+    pub(crate) with_parent: bool,
+}
+
+/// Runs the node until it is asked to stop. Makes its own runtime, whose threads inherit the
+/// priority that is set here.
+pub(crate) fn run(args: &RunArgs, folders: &Folders) -> Result<(), Refusal> {
+    if args.with_parent {
+        end_with_parent()?;
+    }
+    let config = configuration(args, folders)?;
+    if config.node.role.is_master() {
+        priority::raise();
+    }
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| {
+        Refusal::new(codes::INTERNAL, "cannot start the runtime").cause(error.to_string())
+    })?;
+    let result = runtime.block_on(serve(config, folders));
+    // A blocked thread, such as one that waits for a slow disk, must not hold up the end.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    result
+}
+
+/// The configuration file with what the flags change.
+fn configuration(args: &RunArgs, folders: &Folders) -> Result<NodeConfig, Refusal> {
+    let mut config = NodeConfig::load(&folders.config_file())?;
+    if let Some(addr) = &args.admin_addr {
+        config.node.admin_addr.clone_from(addr);
+    }
+    if let Some(addr) = &args.internal_addr {
+        config.node.internal_addr.clone_from(addr);
+    }
+    Ok(config)
+}
+
+async fn serve(config: NodeConfig, folders: &Folders) -> Result<(), Refusal> {
+    if !NodeIdentity::exists(&folders.identity()) {
+        return Err(Refusal::new(codes::NOT_INITIALISED, "there is no node here yet")
+            .cause(format!("{} holds no identity", folders.data.display()))
+            .hint("make it the first master with `quorate init`, or `quorate join TOKEN`"));
+    }
+    let identity =
+        NodeIdentity::load(&folders.identity()).map_err(|error| Refusal::from(&error))?;
+    let identity = ReloadableIdentity::new(identity).map_err(|error| Refusal::from(&error))?;
+    let _lock = lock_data_folder(&folders.data)?;
+    // Root key and ports are tried before anything is written.
+    let prepared = if config.node.role.is_master() {
+        Some(master::prepare(folders, &config).await?)
+    } else {
+        None
+    };
+    folders.create()?;
+    let (stop_sender, stop) = watch::channel(false);
+    tokio::spawn(stop_on_signal(stop_sender.clone())?);
+    let mut manager = config.node.role.is_node_manager().then(|| {
+        let own_master = config.advertised_internal().ok().filter(|addr| !addr.is_empty());
+        let run = manager::run(folders.clone(), Arc::clone(&identity), own_master, stop.clone());
+        tokio::spawn(run)
+    });
+    let master = async {
+        match prepared {
+            Some(prepared) => {
+                master::run(folders.clone(), config, Arc::clone(&identity), prepared, stop.clone())
+                    .await
+            }
+            None => wait_for_stop(stop.clone()).await,
+        }
+    };
+    tokio::pin!(master);
+    // Whichever part ends first ends the process: half a node that looks alive helps nobody.
+    let (result, managed) = tokio::select! {
+        result = &mut master => {
+            stop_sender.send_replace(true);
+            (result, ended(&mut manager).await)
+        }
+        managed = ended(&mut manager), if manager.is_some() => {
+            stop_sender.send_replace(true);
+            (master.await, managed)
+        }
+    };
+    info!("stopped");
+    result.and(managed)
+}
+
+/// How the node manager ended, when it has; at once when there is none.
+async fn ended(manager: &mut Option<JoinHandle<Result<(), Refusal>>>) -> Result<(), Refusal> {
+    match manager {
+        Some(manager) => manager.await.unwrap_or_else(|error| {
+            Err(Refusal::new(codes::INTERNAL, format!("the node manager panicked: {error}")))
+        }),
+        None => Ok(()),
+    }
+}
+
+async fn wait_for_stop(mut stop: watch::Receiver<bool>) -> Result<(), Refusal> {
+    // The sender lives in `run`, so this cannot fail before the stop.
+    let _ = stop.wait_for(|stop| *stop).await;
+    Ok(())
+}
+
+/// Turns `stop` true on SIGTERM, SIGINT and SIGQUIT.
+fn stop_on_signal(
+    stop: watch::Sender<bool>,
+) -> Result<impl Future<Output = ()> + Send + 'static, Refusal> {
+    let listen = |kind| {
+        signal(kind).map_err(|error| {
+            Refusal::new(codes::INTERNAL, "cannot listen for signals").cause(error.to_string())
+        })
+    };
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut quit = listen(SignalKind::quit())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            _ = quit.recv() => {}
+        }
+        info!("stopping");
+        stop.send_replace(true);
+    })
+}
+
+/// A throw-away cluster must not outlive the `dev` that started it, whatever ends that.
+fn end_with_parent() -> Result<(), Refusal> {
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM)).map_err(
+        |error| {
+            refuse_file("tie this process to", std::path::Path::new("its parent"), &error.into())
+        },
+    )
+}

@@ -1,0 +1,79 @@
+//! The state of the quorum: what is wrong first.
+
+use std::fmt::Write as _;
+
+use quorate_api::rest::StatusView;
+
+use super::node::{managers, masters};
+use crate::ui::{Paint, Tone};
+
+/// The status as text.
+pub(crate) fn status(view: &StatusView, paint: Paint) -> String {
+    let mut text = String::new();
+    let (tone, verdict) = match (view.quorate, view.healthy) {
+        (false, _) => (Tone::Danger, "no quorum"),
+        (true, false) => (Tone::Warn, "not healthy"),
+        (true, true) => (Tone::Success, "healthy"),
+    };
+    let _ = writeln!(text, "cluster {}: {}", view.cluster_id, paint.text(tone, verdict));
+    for problem in &view.problems {
+        let _ = writeln!(text, "  {} {problem}", paint.text(Tone::Warn, "!"));
+    }
+    let leader = view.leader.as_ref().map_or_else(
+        || "none".to_owned(),
+        |id| {
+            let name = view.masters.iter().find(|master| master.id == *id);
+            name.map_or_else(|| id.clone(), |master| format!("{} ({id})", master.name))
+        },
+    );
+    let may_fail = match view.failure_tolerance {
+        None => paint.text(Tone::Danger, "too few are left to act"),
+        Some(0) => paint.text(Tone::Warn, "none may fail"),
+        Some(count) => format!("{count} may fail"),
+    };
+    let mut line = |label: &str, value: &str| {
+        let label = paint.text(Tone::Dim, &format!("{label:<14}"));
+        let _ = writeln!(text, "  {label} {value}");
+    };
+    line("leader", &leader);
+    line("voters", &format!("{}, {may_fail}", view.voters));
+    if !view.one_more_death.is_empty() {
+        line("one more death", &view.one_more_death);
+    }
+    line(
+        "log",
+        &format!("term {}, applied {}, epoch {}", view.term, view.applied_index, view.epoch),
+    );
+    let _ = write!(text, "\n{}", masters(&view.masters, paint));
+    let _ = write!(text, "\n{}", managers(&view.node_managers, paint));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::views::samples;
+
+    #[test]
+    fn a_healthy_cluster_is_told_in_a_screen() {
+        insta::assert_snapshot!(status(&samples::status(), Paint { enabled: false }));
+    }
+
+    #[test]
+    fn what_is_wrong_comes_first() {
+        let mut view = samples::status();
+        view.quorate = false;
+        view.healthy = false;
+        view.leader = None;
+        view.failure_tolerance = None;
+        view.problems = vec!["master `db-2` (n2) has been silent for 12s".to_owned()];
+        view.masters[1].ready = false;
+        view.masters[1].reason = "no answer for 12s".to_owned();
+        insta::assert_snapshot!(status(&view, Paint { enabled: false }));
+    }
+
+    #[test]
+    fn colours_add_nothing_to_the_words() {
+        insta::assert_debug_snapshot!(status(&samples::status(), Paint { enabled: true }));
+    }
+}

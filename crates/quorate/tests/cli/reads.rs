@@ -1,0 +1,69 @@
+//! What reads: tables for people, JSON and YAML for programs, exit codes for cron.
+
+use quorate_model::codes;
+use serde_json::{Value, json};
+
+use crate::{
+    fake::{Fake, status},
+    run::World,
+};
+
+#[tokio::test]
+async fn status_exits_so_that_a_cron_line_can_trust_it() {
+    for (quorate, healthy, code) in [(true, true, 0), (true, false, 1), (false, false, 4)] {
+        let fake = Fake::default().on("GET status", 200, status(quorate, healthy));
+        let ran = World::with(&fake).quorate(&["status"]).await;
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(ran.stdout.starts_with("cluster 01J8CLUSTER: "), "{ran:?}");
+        assert_eq!(ran.stderr, "");
+    }
+    let fake = Fake::default().refuses("GET status", codes::NO_LEADER, "there is no leader");
+    let ran = World::with(&fake).quorate(&["status"]).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (4, ""));
+}
+
+#[tokio::test]
+async fn an_answer_is_json_or_yaml_when_asked_for() {
+    let fake = Fake::default().on("GET status", 200, status(true, true));
+    let world = World::with(&fake);
+    let json = world.quorate(&["status", "--output", "json"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&json.stdout).unwrap(), status(true, true));
+    let yaml = world.quorate(&["-o", "yaml", "status"]).await;
+    assert!(yaml.stdout.contains("\nterm: 2\n"), "{}", yaml.stdout);
+}
+
+#[tokio::test]
+async fn a_setting_is_printed_alone() {
+    let view = json!({"key": "a/b", "value": "some text", "revision": 3});
+    let path = "GET settings/a/b?consistency=stale";
+    let fake = Fake::default().on(path, 200, view);
+    let ran = World::with(&fake).quorate(&["setting", "get", "a/b", "--stale"]).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "some text\n"));
+}
+
+#[tokio::test]
+async fn a_log_is_printed_as_it_is() {
+    let path = "GET components/orders/instances/orders-1/log?maxBytes=10";
+    let fake = Fake::default().on(path, 200, json!("one\ntwo"));
+    let args = ["component", "logs", "orders", "orders-1", "--bytes", "10"];
+    let ran = World::with(&fake).quorate(&args).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "one\ntwo"));
+}
+
+#[tokio::test]
+async fn what_needs_no_node_works_without_one() {
+    let world = World::new();
+    let page = world.quorate(&["help", "Q2104"]).await;
+    assert!(page.stdout.starts_with("# Q2104: "), "{page:?}");
+    assert_eq!(world.quorate(&["explain", "q2104"]).await.stdout, page.stdout);
+    let help = world.quorate(&["help", "component", "restart"]).await;
+    assert!(help.stdout.contains("Usage: quorate component restart"), "{help:?}");
+    let script = world.quorate(&["completions", "bash"]).await;
+    assert!(script.stdout.contains("component"), "{}", script.code);
+    let version = world.quorate(&["version", "-o", "json"]).await;
+    assert!(serde_json::from_str::<Value>(&version.stdout).unwrap()["version"].is_string());
+    let (first, second) =
+        (world.quorate(&["keygen"]).await.stdout, world.quorate(&["keygen"]).await.stdout);
+    assert!(first.starts_with("qrk1-") && first.lines().count() == 1);
+    assert_ne!(first, second);
+}

@@ -1,0 +1,303 @@
+//! Changing who is a master: learners, voters, addresses, and who leads.
+//!
+//! Every change is conditional on the membership it was decided on, so that two deciders cannot
+//! overwrite each other, and a change of voters that was interrupted is finished first.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    time::Duration,
+};
+
+use openraft::{
+    BasicNode, ChangeMembers, Precondition,
+    async_runtime::watch::WatchReceiver,
+    errors::{ClientWriteError, RaftError as EngineError},
+};
+use quorate_model::{LogIndex, NodeId};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{RaftNode, Role};
+use crate::{MembershipError, types::StoredMembership};
+
+/// How long a change may take.
+const CHANGE: Duration = Duration::from_secs(30);
+/// How long learners may take to be level with the log as it was when their promotion was asked.
+const CATCH_UP: Duration = Duration::from_secs(30);
+/// How often a condition is looked at.
+const POLL: Duration = Duration::from_millis(10);
+/// A peer that has not answered for so many leases is not given the leadership.
+const ALIVE_LEASES: u32 = 3;
+
+/// What a decision about the membership is.
+enum Decision {
+    /// It is as wanted already.
+    Nothing,
+    Change(ChangeMembers<u64, BasicNode>),
+    Refuse(String),
+}
+
+impl RaftNode {
+    /// Adds a master without a vote; it begins to receive the log. Doing it twice is doing it once.
+    ///
+    /// # Errors
+    /// On any node but the leader, or when no majority confirms the change in time.
+    pub async fn add_learner(&self, node: NodeId, addr: &str) -> Result<(), MembershipError> {
+        self.change("the new learner's entry", |membership| {
+            match membership.membership().get_node(&node.0) {
+                Some(known) if known.addr == addr => Decision::Nothing,
+                Some(_) => Decision::Change(ChangeMembers::SetNodes(one(node, addr))),
+                None => Decision::Change(ChangeMembers::AddNodes(one(node, addr))),
+            }
+        })
+        .await
+    }
+
+    /// Gives learners a vote, all in one change of voters, after they are level with the log as it
+    /// is now. Doing it twice is doing it once.
+    ///
+    /// # Errors
+    /// As [`RaftNode::add_learner`]; also when a node is not a learner or does not catch up.
+    pub async fn promote(&self, nodes: &[NodeId]) -> Result<(), MembershipError> {
+        self.caught_up(nodes).await?;
+        self.change("the new voters' entry", |membership| {
+            let voters: BTreeSet<u64> = membership.voter_ids().collect();
+            let wanted: BTreeSet<u64> =
+                voters.iter().copied().chain(nodes.iter().map(|node| node.0)).collect();
+            match wanted.iter().find(|id| membership.get_node(id).is_none()) {
+                Some(id) => Decision::Refuse(format!("n{id} is not a learner")),
+                None if wanted == voters => Decision::Nothing,
+                None => Decision::Change(ChangeMembers::ReplaceAllVoters(wanted)),
+            }
+        })
+        .await
+    }
+
+    /// Takes nodes out of the membership: their votes in one change of voters, then the nodes.
+    /// Doing it twice is doing it once. Whether the rest still is a safe quorum is the caller's
+    /// judgement; tell the removed nodes, which are not told by Raft.
+    ///
+    /// # Errors
+    /// As [`RaftNode::add_learner`]; also when this node itself is named (transfer the leadership
+    /// first) or no voter would remain.
+    pub async fn remove_voters(&self, nodes: &[NodeId]) -> Result<(), MembershipError> {
+        let this = self.inner.shared.options.node;
+        if nodes.contains(&this) {
+            return Err(MembershipError::Refused(format!(
+                "{this} leads; transfer the leadership before it is removed"
+            )));
+        }
+        let gone: BTreeSet<u64> = nodes.iter().map(|node| node.0).collect();
+        self.change("the removal of the votes", |membership| {
+            let voters: BTreeSet<u64> = membership.voter_ids().collect();
+            let rest: BTreeSet<u64> = voters.difference(&gone).copied().collect();
+            if rest == voters {
+                Decision::Nothing
+            } else if rest.is_empty() {
+                Decision::Refuse("no voter would remain".to_owned())
+            } else {
+                Decision::Change(ChangeMembers::ReplaceAllVoters(rest))
+            }
+        })
+        .await?;
+        self.change("the removal of the nodes", |membership| {
+            let present: BTreeSet<u64> =
+                gone.iter().copied().filter(|id| membership.get_node(id).is_some()).collect();
+            if present.is_empty() {
+                Decision::Nothing
+            } else {
+                Decision::Change(ChangeMembers::RemoveNodes(present))
+            }
+        })
+        .await
+    }
+
+    /// Records a new address of a member. Peers make sure by themselves whom they talk to, so a
+    /// wrong address delays a node but cannot split the cluster.
+    ///
+    /// # Errors
+    /// As [`RaftNode::add_learner`]; also when the node is no member.
+    pub async fn set_address(&self, node: NodeId, addr: &str) -> Result<(), MembershipError> {
+        self.change("the new address's entry", |membership| match membership.get_node(&node.0) {
+            None => Decision::Refuse(format!("{node} is not a member")),
+            Some(known) if known.addr == addr => Decision::Nothing,
+            Some(_) => Decision::Change(ChangeMembers::SetNodes(one(node, addr))),
+        })
+        .await
+    }
+
+    /// Finishes a change of voters that a former leader left half-done. Nothing to do is fine.
+    ///
+    /// # Errors
+    /// As [`RaftNode::add_learner`].
+    pub async fn finish_membership_change(&self) -> Result<(), MembershipError> {
+        self.change("the end of the change of voters", |_| Decision::Nothing).await
+    }
+
+    /// Hands the leadership to a voter that is alive and level, and waits until it leads. Returns
+    /// how long that took.
+    ///
+    /// # Errors
+    /// On any node but the leader; when the target is no voter, silent or behind; when it does not
+    /// lead in time (another node, or this one, then leads again).
+    pub async fn transfer_leader(&self, to: NodeId) -> Result<Duration, MembershipError> {
+        let begun = Instant::now();
+        let lease = self.inner.shared.options.lease();
+        let status = self.status();
+        self.require_leader()?;
+        if to == status.node {
+            return Ok(Duration::ZERO);
+        }
+        if !status.voters.contains_key(&to) {
+            return Err(MembershipError::Refused(format!("{to} is not a voter")));
+        }
+        let alive = status
+            .peers
+            .get(&to)
+            .and_then(|peer| peer.acked_ago)
+            .is_some_and(|ago| ago < lease * ALIVE_LEASES);
+        if !alive {
+            return Err(MembershipError::Refused(format!("{to} has not answered lately")));
+        }
+        // The rest is written to it while it takes over; a long way behind it would not win.
+        self.level(&[to], status.last_log, lease * 2).await?;
+        let waited = lease * 4;
+        let raft = &self.inner.shared.raft;
+        raft.trigger().transfer_leader(to.0).await.map_err(|error| stopped(&error))?;
+        poll(begun + waited, || self.status().leader == Some(to)).await.map_err(|()| {
+            MembershipError::Timeout {
+                what: format!("the transfer of the leadership to {to}"),
+                waited,
+            }
+        })?;
+        Ok(begun.elapsed())
+    }
+
+    fn require_leader(&self) -> Result<(), MembershipError> {
+        let status = self.status();
+        match status.role {
+            Role::Leader => Ok(()),
+            _ => Err(MembershipError::NotLeader { leader: status.leader }),
+        }
+    }
+
+    async fn caught_up(&self, nodes: &[NodeId]) -> Result<(), MembershipError> {
+        self.require_leader()?;
+        let status = self.status();
+        let learners: Vec<NodeId> =
+            nodes.iter().copied().filter(|node| !status.voters.contains_key(node)).collect();
+        if let Some(stranger) = learners.iter().find(|node| !status.learners.contains_key(node)) {
+            return Err(MembershipError::Refused(format!("{stranger} is not a learner")));
+        }
+        self.level(&learners, status.last_log, CATCH_UP).await
+    }
+
+    /// Waits until the nodes have everything up to `target`.
+    async fn level(
+        &self,
+        nodes: &[NodeId],
+        target: Option<LogIndex>,
+        waited: Duration,
+    ) -> Result<(), MembershipError> {
+        let is_level = || {
+            let status = self.status();
+            nodes
+                .iter()
+                .all(|node| status.peers.get(node).is_some_and(|peer| peer.matched >= target))
+        };
+        poll(Instant::now() + waited, is_level).await.map_err(|()| {
+            let names: Vec<String> = nodes.iter().map(ToString::to_string).collect();
+            MembershipError::Timeout {
+                what: format!("catching up of {}", names.join(", ")),
+                waited,
+            }
+        })
+    }
+
+    /// Decides on the present membership and changes it, again and again while others change it
+    /// in between.
+    async fn change(
+        &self,
+        what: &str,
+        decide: impl Fn(&StoredMembership) -> Decision + Send,
+    ) -> Result<(), MembershipError> {
+        let deadline = Instant::now() + CHANGE;
+        let timeout = || MembershipError::Timeout { what: what.to_owned(), waited: CHANGE };
+        while Instant::now() < deadline {
+            self.require_leader()?;
+            let membership = {
+                let metrics = self.inner.shared.raft.metrics();
+                let metrics = metrics.borrow_watched();
+                metrics.membership_config.clone()
+            };
+            let configs = membership.get_joint_config();
+            // An interrupted change of voters is finished towards what it was to become.
+            let unfinished = configs.len() > 1;
+            let change = match (unfinished, configs.last()) {
+                (true, Some(target)) => ChangeMembers::ReplaceAllVoters(target.clone()),
+                _ => match decide(&membership) {
+                    Decision::Nothing => return Ok(()),
+                    Decision::Refuse(reason) => return Err(MembershipError::Refused(reason)),
+                    Decision::Change(change) => change,
+                },
+            };
+            let attempt = self.change_once(change, &membership);
+            let done = timeout_at(deadline, attempt).await.map_err(|_| timeout())??;
+            if done && !unfinished {
+                return Ok(());
+            }
+            sleep(POLL).await;
+        }
+        Err(timeout())
+    }
+
+    /// One attempt; `false` when the membership has changed since, or another change is under way.
+    fn change_once(
+        &self,
+        change: ChangeMembers<u64, BasicNode>,
+        decided_on: &StoredMembership,
+    ) -> impl Future<Output = Result<bool, MembershipError>> + Send {
+        let raft = self.inner.shared.raft.clone();
+        let unchanged =
+            Precondition::LastMembershipLogId { last_membership_log_id: *decided_on.log_id() };
+        async move {
+            match raft.change_membership_if(change, true, [unchanged]).await {
+                Ok(_) => Ok(true),
+                Err(EngineError::APIError(
+                    ClientWriteError::PreconditionFailed(_)
+                    | ClientWriteError::LogEntryDiscarded(_)
+                    | ClientWriteError::ChangeMembershipError(
+                        openraft::errors::ChangeMembershipError::InProgress(_)
+                        | openraft::errors::ChangeMembershipError::UncommittedLeaderLog(_),
+                    ),
+                )) => Ok(false),
+                Err(EngineError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
+                    Err(MembershipError::NotLeader { leader: forward.leader_id.map(NodeId) })
+                }
+                Err(EngineError::APIError(error)) => {
+                    Err(MembershipError::Refused(error.to_string()))
+                }
+                Err(EngineError::Fatal(error)) => Err(stopped(&error)),
+            }
+        }
+    }
+}
+
+fn one(node: NodeId, addr: &str) -> BTreeMap<u64, BasicNode> {
+    BTreeMap::from([(node.0, BasicNode::new(addr))])
+}
+
+fn stopped(error: &impl ToString) -> MembershipError {
+    MembershipError::Stopped(error.to_string())
+}
+
+/// Waits until the condition holds.
+async fn poll(deadline: Instant, condition: impl Fn() -> bool) -> Result<(), ()> {
+    while !condition() {
+        if Instant::now() >= deadline {
+            return Err(());
+        }
+        sleep(POLL).await;
+    }
+    Ok(())
+}

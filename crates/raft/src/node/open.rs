@@ -1,0 +1,166 @@
+//! Opening a node: lock the folder, verify log and snapshot, start Raft.
+
+use std::{sync::Arc, time::Instant};
+
+use openraft::Raft;
+use quorate_keyring::Keyring;
+use quorate_model::{LogIndex, Refusal, codes};
+use tokio::sync::{mpsc, watch};
+
+use super::{Inner, RaftNode, RaftOptions, Shared, folder::FolderLock, local::Local, read};
+use crate::{
+    RaftError,
+    log_store::{LogReport, LogStore, Threading, failure::Failure},
+    network::{Dialer, Network, PeerAuthorizer, Peers},
+    state_machine::{Restored, SnapshotFile, StateMachine},
+    types::{LogId, TokioConfig as C},
+    vault::Vault,
+};
+
+/// What was found when a node's folder was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenReport {
+    /// Whether the folder held a node that was a member before.
+    pub initialised: bool,
+    /// How many log entries were verified.
+    pub entries: u64,
+    /// The last entry in the snapshot that the state was restored from.
+    pub snapshot: Option<LogIndex>,
+    /// Set when the last log record was torn and has been truncated (Q5002).
+    pub torn: Option<Refusal>,
+    /// How long it took.
+    pub took: std::time::Duration,
+}
+
+/// Everything that is done before Raft starts; it blocks.
+struct Opened {
+    lock: FolderLock,
+    store: LogStore<C>,
+    report: LogReport,
+    restored: Restored<C>,
+}
+
+impl RaftNode {
+    /// Opens the node's folder, which may be empty, verifies all of it, and takes part in the
+    /// cluster it is a member of, if any.
+    ///
+    /// # Errors
+    /// When the folder is in use, damaged, of another node or keyring, or of a newer binary.
+    pub async fn open(
+        options: RaftOptions,
+        keyring: Keyring,
+        dialer: Arc<dyn Dialer>,
+        authorizer: Arc<dyn PeerAuthorizer>,
+    ) -> Result<(Self, OpenReport), RaftError> {
+        let begun = Instant::now();
+        let config = Arc::new(options.config()?);
+        let options = Arc::new(options);
+        let failure = Failure::new();
+        let (for_opening, its_failure) = (Arc::clone(&options), failure.clone());
+        let opened =
+            tokio::task::spawn_blocking(move || open_folder(&for_opening, keyring, its_failure))
+                .await
+                .map_err(|error| RaftError::Stopped { reason: error.to_string() })??;
+        let Opened { lock, store, report, restored } = opened;
+        let peers = Peers::new(dialer, options.cluster, options.epoch);
+        let network = Network::new(peers.clone(), options.node);
+        let raft = Raft::new(options.node.0, config, network, store.clone(), restored.machine)
+            .await
+            .map_err(|error| RaftError::Stopped { reason: error.to_string() })?;
+        let shared = Shared {
+            local: Local::new(raft.clone(), failure.clone()),
+            options,
+            raft,
+            peers,
+            published: restored.published,
+            failure,
+        };
+        elect_the_only_voter(&shared).await;
+        let (readers, queue) = mpsc::unbounded_channel();
+        let (leading, leadership) = watch::channel(None);
+        let tasks = vec![
+            tokio::spawn(read::serve(shared.clone(), queue)).abort_handle(),
+            tokio::spawn(super::watch_leadership(shared.clone(), leading)).abort_handle(),
+        ];
+        let report = OpenReport {
+            initialised: report.initialised,
+            entries: report.entries,
+            snapshot: restored.snapshot.map(|id| LogIndex(id.index)),
+            torn: report.torn.map(torn),
+            took: begun.elapsed(),
+        };
+        if let Some(torn) = &report.torn {
+            tracing::warn!(code = %torn.code, node = %shared.options.node, "{torn}");
+        }
+        let inner = Inner {
+            shared,
+            store,
+            readers,
+            leadership,
+            authorizer,
+            tasks,
+            lock: Some(lock).into(),
+        };
+        Ok((Self { inner: Arc::new(inner) }, report))
+    }
+}
+
+fn open_folder(
+    options: &RaftOptions,
+    keyring: Keyring,
+    failure: Failure,
+) -> Result<Opened, RaftError> {
+    let lock = FolderLock::take(&options.folder)?;
+    let vault = Vault::new(keyring, options.cluster, options.node);
+    let path = options.folder.join("log.redb");
+    let (store, report) = LogStore::open(&path, vault.clone(), failure.clone(), Threading::Thread)?;
+    let snapshots = SnapshotFile::new(&options.folder, vault);
+    let restored = StateMachine::restore(snapshots.clone(), failure, Threading::Thread)?;
+    check_no_gap(report.purged, restored.snapshot, &snapshots)?;
+    Ok(Opened { lock, store, report, restored })
+}
+
+/// What was removed from the log must be in the snapshot.
+fn check_no_gap(
+    purged: Option<LogId>,
+    snapshot: Option<LogId>,
+    snapshots: &SnapshotFile,
+) -> Result<(), RaftError> {
+    let purged = purged.map(|id| id.index);
+    let snapshot = snapshot.map(|id| id.index);
+    if purged <= snapshot {
+        return Ok(());
+    }
+    let reason = match (purged, snapshot) {
+        (Some(purged), Some(snapshot)) => {
+            format!("it ends at entry {snapshot}, but the log was purged up to {purged}")
+        }
+        _ => "it is missing, but the log was purged".to_owned(),
+    };
+    Err(snapshots.corrupt(reason))
+}
+
+/// A single master need not wait for anybody before it leads again.
+async fn elect_the_only_voter(shared: &Shared) {
+    let this = shared.options.node.0;
+    let is_alone = shared
+        .raft
+        .with_raft_state(move |state| {
+            let voters: Vec<u64> = state.membership_state.effective().voter_ids().collect();
+            voters == [this]
+        })
+        .await
+        .unwrap_or(false);
+    if is_alone && let Err(error) = shared.raft.trigger().elect(false).await {
+        tracing::warn!("cannot stand for election at once: {error}");
+    }
+}
+
+fn torn(index: u64) -> Refusal {
+    Refusal::new(
+        codes::LOG_TAIL_TORN,
+        format!("the log's last record, entry {index}, was torn and has been truncated"),
+    )
+    .cause("a write was interrupted; the entry was not known to be committed")
+    .hint("nothing to do: what a majority acknowledged is restored from the other masters")
+}

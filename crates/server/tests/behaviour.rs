@@ -1,0 +1,187 @@
+//! What callers of the admin port can rely on beyond who may do what: streams end, requests can
+//! be repeated, refusals come in our words.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, Request, StatusCode},
+};
+use http_body_util::BodyExt;
+use quorate_control::{
+    Principal,
+    rest::{ChangeEvent, CreateTokenBody},
+    use_cases::{enrolment, events, tokens},
+};
+use quorate_keyring::identity::{JoinToken, NodeKey};
+use quorate_model::{NodeId, NodeName, codes};
+use quorate_testkit::{FakeNodeManager, InProcessMaster};
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Value,
+}
+
+async fn call(
+    master: &InProcessMaster,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<Value>,
+) -> Answer {
+    let mut request = Request::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+    let response = master.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    Answer { status: parts.status, headers: parts.headers, body }
+}
+
+async fn login(master: &InProcessMaster, user: &str) -> String {
+    let body = json!({ "username": user, "password": user });
+    let answer = call(master, "POST", "/admin/api/auth/login", &[], Some(body)).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    format!("Bearer {}", answer.body["accessToken"].as_str().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_nobody_understands_is_refused_in_our_words() {
+    let master = InProcessMaster::start(0).await;
+    let token = login(&master, "admin").await;
+    for path in [
+        "/admin/api/audit?limit=many",
+        "/admin/api/audit?limits=1",
+        "/admin/api/settings?prefx=a",
+        "/admin/api/settings/a?consistncy=stale",
+        "/admin/api/components/a/instances/a-1/log?maxbytes=1",
+    ] {
+        let answer = call(&master, "GET", path, &[("authorization", &token)], None).await;
+        assert_eq!(
+            (answer.status, &answer.body["code"]),
+            (StatusCode::BAD_REQUEST, &json!("Q4001")),
+            "{path}: {}",
+            answer.body
+        );
+        assert_eq!(answer.body["requestId"], answer.headers["x-request-id"].to_str().unwrap());
+    }
+    // A misspelt `plan` must not become the deed itself.
+    let remove = "/admin/api/components/a?plann=true";
+    let answer = call(&master, "DELETE", remove, &[("authorization", &token)], None).await;
+    assert_eq!(answer.body["code"], "Q4001", "{}", answer.body);
+    master.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_create_learns_no_names_of_nodes() {
+    let master = InProcessMaster::start(0).await;
+    let token = login(&master, "viewer").await;
+    let body = json!({ "name": "a", "pack": "process", "instances": [{ "node": "guess" }] });
+    let headers = [("authorization", token.as_str())];
+    let answer = call(&master, "POST", "/admin/api/components", &headers, Some(body)).await;
+    assert_eq!((answer.status, &answer.body["code"]), (StatusCode::FORBIDDEN, &json!("Q3003")));
+    master.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn concurrent_repeats_of_a_request_make_one_operation() {
+    let master = InProcessMaster::start(1).await;
+    let _manager = FakeNodeManager::start(master.control.clone(), NodeId(2));
+    let token = login(&master, "operator").await;
+    let spec = json!({
+        "name": "jobs", "pack": "process", "instances": [{ "node": "nm1" }],
+        "settings": { "command": ["/bin/sleep", "1000"] },
+    });
+    let plain = [("authorization", token.as_str())];
+    let until = tokio::time::Instant::now() + Duration::from_secs(10);
+    let plan = "/admin/api/components?plan=true";
+    loop {
+        // Only once the node manager has reported can anything be placed on it.
+        let answer = call(&master, "POST", plan, &plain, Some(spec.clone())).await;
+        if answer.status == StatusCode::OK {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < until, "{}", answer.body);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let keyed = [("authorization", token.as_str()), ("idempotency-key", "once")];
+    let create = || call(&master, "POST", "/admin/api/components", &keyed, Some(spec.clone()));
+    let (a, b, c, d) = tokio::join!(create(), create(), create(), create());
+    for answer in [&a, &b, &c, &d] {
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{}", answer.body);
+        assert_eq!(answer.body["id"], a.body["id"]);
+    }
+    let restart = "/admin/api/components/jobs/restart";
+    let other = call(&master, "POST", restart, &keyed, Some(json!({}))).await;
+    assert_eq!(other.body["code"], "Q4001", "{}", other.body);
+    master.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_end_with_the_session_and_with_the_control_plane() {
+    let master = InProcessMaster::start(0).await;
+    let token = login(&master, "viewer").await;
+    let stream = |token: String| {
+        let request = Request::get("/admin/api/events").header("authorization", token);
+        master.router.clone().oneshot(request.body(Body::empty()).unwrap())
+    };
+    let mut told = stream(token.clone()).await.unwrap().into_body();
+    assert!(told.frame().await.unwrap().is_ok(), "it begins with what there is");
+    let headers = [("authorization", token.as_str())];
+    let out = call(&master, "POST", "/admin/api/auth/logout", &headers, None).await;
+    assert_eq!(out.status, StatusCode::NO_CONTENT);
+    let limit = Duration::from_secs(20);
+    tokio::time::timeout(limit, told.collect()).await.unwrap().unwrap();
+
+    let root = Principal::local_root().unwrap();
+    let mut changes = events::follow(&master.control, &root, None).unwrap();
+    let first = changes.recv().await.unwrap();
+    assert!(matches!(first, ChangeEvent::State { applied_index } if applied_index > 0));
+    master.control.close();
+    let drained = async { while changes.recv().await.is_some() {} };
+    tokio::time::timeout(limit, drained).await.unwrap();
+    master.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_join_that_cannot_succeed_leaves_the_token_unspent_and_a_spent_one_opens_nothing() {
+    let master = InProcessMaster::start(0).await;
+    let root = Principal::local_root().unwrap();
+    let body = CreateTokenBody { role: "master".to_owned(), ttl_ms: 60_000 };
+    let created = tokens::create(&master.control, &root, &body).await.unwrap();
+    let token = JoinToken::parse(&created.token).unwrap();
+    let secret = token.secret.to_vec();
+    let whole = enrolment::JoinRequest {
+        token: token.id,
+        secret: secret.clone(),
+        csr_pem: NodeKey::generate().unwrap().csr_pem().unwrap(),
+        name: NodeName::new("m2").unwrap(),
+        address: "127.0.0.1".to_owned(),
+        internal_addr: "127.0.0.1:2".to_owned(),
+        admin_addr: "127.0.0.1:3".to_owned(),
+        version: "test".to_owned(),
+    };
+    let no_request = enrolment::JoinRequest { csr_pem: "no".to_owned(), ..whole.clone() };
+    let no_port = enrolment::JoinRequest { internal_addr: "127.0.0.1".to_owned(), ..whole.clone() };
+    for broken in [no_request, no_port] {
+        let refusal = enrolment::join(&master.control, broken).await.unwrap_err();
+        assert_eq!(refusal.code, codes::REQUEST_MALFORMED, "{refusal}");
+    }
+    let prepared = enrolment::prepare(&master.control, token.id, &secret).await.unwrap();
+    assert!(!prepared.sealed_keyring.is_empty());
+    let joined = enrolment::join(&master.control, whole.clone()).await.unwrap();
+    // The joiner may not have heard the answer.
+    let again = enrolment::join(&master.control, whole).await.unwrap();
+    assert_eq!(joined.node, again.node);
+    let refusal = enrolment::prepare(&master.control, token.id, &secret).await.unwrap_err();
+    assert_eq!(refusal.code, codes::JOIN_TOKEN_INVALID);
+    master.stop().await;
+}

@@ -1,0 +1,27 @@
+//! The first command of a cluster.
+
+use quorate_model::{NodeId, Refusal, codes};
+
+use super::{Context, nodes};
+use crate::{Applied, Command, FEATURE_LEVEL, Kms, Outcome, State};
+
+pub(super) fn create(state: &mut State, context: &Context<'_>) -> Outcome {
+    let Command::CreateCluster { cluster, ca_cert_pem, sealed_ca, node, admin, admin_user } =
+        &context.proposal.command
+    else {
+        return Err(Refusal::new(codes::INTERNAL, "not a create-cluster command"));
+    };
+    if let Some(existing) = state.cluster {
+        return Err(Refusal::new(
+            codes::ALREADY_INITIALISED,
+            format!("the cluster {existing} exists already"),
+        ));
+    }
+    state.cluster = Some(*cluster);
+    state.feature_level = FEATURE_LEVEL;
+    state.kms = Kms { ca_cert_pem: ca_cert_pem.clone(), sealed_ca: sealed_ca.clone() };
+    state.iam.users.insert(admin.clone(), admin_user.clone());
+    let id = NodeId(1);
+    nodes::insert(state, id, node, context.proposal.at);
+    Ok(Applied::Node(id))
+}

@@ -1,0 +1,124 @@
+//! Applies commands: synchronous, total, deterministic; a refusal changes nothing.
+//!
+//! One file per noun. Each function checks everything first and changes the state last, so a
+//! command never fails half-way.
+
+mod cluster;
+mod components;
+mod nodes;
+mod operations;
+mod settings;
+mod tokens;
+mod users;
+
+use quorate_model::{LogIndex, Refusal, Revision, codes};
+use sha2::{Digest, Sha256};
+
+use crate::{Command, Outcome, Proposal, State, recent::Known};
+
+/// What every command may depend on besides the state.
+struct Context<'a> {
+    /// The log index the command stands at; new revisions are made of it.
+    index: LogIndex,
+    proposal: &'a Proposal,
+}
+
+impl Context<'_> {
+    const fn revision(&self) -> Revision {
+        Revision(self.index.0)
+    }
+}
+
+impl State {
+    /// Applies one proposal at its place in the log and says what came of it.
+    pub fn apply(&mut self, index: LogIndex, proposal: &Proposal) -> Outcome {
+        self.applied = index;
+        let Some(id) = &proposal.request_id else {
+            return self.apply_new(index, proposal);
+        };
+        let digest = command_sha256(&proposal.command);
+        match self.recent.find(&proposal.principal, id, &digest) {
+            Known::Same(outcome) => outcome.clone(),
+            Known::Different => {
+                let outcome = Err(Refusal::new(
+                    codes::REQUEST_MALFORMED,
+                    format!("the idempotency key `{id}` was used for a different request"),
+                )
+                .hint(
+                    "use a new key for a new request; the same key only repeats the same request",
+                ));
+                self.audit.record(index, proposal, &outcome);
+                outcome
+            }
+            Known::New => {
+                let outcome = self.apply_new(index, proposal);
+                self.recent.remember(proposal.at, &proposal.principal, id, digest, outcome.clone());
+                outcome
+            }
+        }
+    }
+
+    fn apply_new(&mut self, index: LogIndex, proposal: &Proposal) -> Outcome {
+        let context = Context { index, proposal };
+        let outcome = self.dispatch(&context);
+        self.audit.record(index, proposal, &outcome);
+        outcome
+    }
+
+    fn dispatch(&mut self, context: &Context<'_>) -> Outcome {
+        match &context.proposal.command {
+            Command::CreateCluster { .. } => cluster::create(self, context),
+            Command::PutSetting { key, value, expect } => {
+                settings::put(self, context, key, value, *expect)
+            }
+            Command::DeleteSetting { key, expect } => settings::delete(self, key, *expect),
+            Command::CreateToken { id, token } => tokens::create(self, context, *id, token),
+            Command::RevokeToken { id } => tokens::revoke(self, *id),
+            Command::Enrol { token, key_sha256, node } => {
+                tokens::enrol(self, context, *token, key_sha256, node)
+            }
+            Command::UpdateNode { id, node } => nodes::update(self, *id, node),
+            Command::CreateSession { token_sha256, session } => {
+                users::create_session(self, context, token_sha256, session)
+            }
+            Command::EndSession { token_sha256 } => users::end_session(self, token_sha256),
+            Command::PutUser { name, user } => users::put(self, name, user),
+            Command::SubmitOperation { id, plan } => operations::submit(self, context, *id, plan),
+            Command::BeginStep { id, step, term } => {
+                operations::begin_step(self, context, *id, *step, *term)
+            }
+            Command::FinishStep { id, step, term, seen } => {
+                operations::finish_step(self, context, *id, *step, *term, seen)
+            }
+            Command::FailStep { id, step, term, refusal } => {
+                operations::fail_step(self, context, *id, *step, *term, refusal)
+            }
+            Command::UndoStep { id, step, term, seen } => {
+                operations::undo_step(self, context, *id, *step, *term, seen)
+            }
+            Command::PauseOperation { id } => operations::pause(self, context, *id),
+            Command::ResumeOperation { id } => operations::resume(self, context, *id),
+            Command::AbortOperation { id } => operations::abort(self, context, *id),
+        }
+    }
+}
+
+/// Tells two requests apart that carry the same id. Encoding a command cannot fail for commands
+/// this binary can hold; should it ever, all such commands are alike, which only refuses less.
+fn command_sha256(command: &Command) -> String {
+    let bytes = rmp_serde::to_vec_named(command).unwrap_or_default();
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The refusal for something that is not there.
+fn not_found(what: impl std::fmt::Display) -> Refusal {
+    Refusal::new(codes::NOT_FOUND, format!("there is no {what}"))
+}

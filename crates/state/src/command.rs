@@ -1,0 +1,225 @@
+//! Everything that can change the state, and the envelope it travels in.
+
+use std::sync::Arc;
+
+use quorate_model::{
+    ClusterId, NodeId, NodeName, NodeRoles, OperationId, Plan, Refusal, RequestId, Revision,
+    SettingKey, Term, Timestamp, TokenId, UserName,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{JoinToken, Session, User};
+
+/// A command with what the proposer chose for it: the moment, the principal, the request id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// Makes a retry recognisable: the same id of the same principal is applied once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<RequestId>,
+    /// When it was proposed, by the proposer's clock.
+    pub at: Timestamp,
+    /// Who asked: `user:admin`, `node:n1`, `system`.
+    pub principal: String,
+    /// What shall change.
+    pub command: Command,
+}
+
+/// A node about to be enrolled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewNode {
+    /// Its name.
+    pub name: NodeName,
+    /// What it becomes.
+    pub roles: NodeRoles,
+    /// The host or IP address others reach it at.
+    pub address: String,
+    /// `HOST:PORT` of its internal port, or empty.
+    #[serde(default)]
+    pub internal_addr: String,
+    /// `HOST:PORT` of its admin port, or empty.
+    #[serde(default)]
+    pub admin_addr: String,
+    /// The version of its binary.
+    #[serde(default)]
+    pub version: String,
+}
+
+/// A change of the state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// The first command of a cluster.
+    CreateCluster {
+        /// The cluster's identity.
+        cluster: ClusterId,
+        /// The authority's certificate, PEM.
+        ca_cert_pem: String,
+        /// The authority, sealed.
+        #[serde(with = "serde_bytes")]
+        sealed_ca: Vec<u8>,
+        /// The first master.
+        node: NewNode,
+        /// The first user's name.
+        admin: UserName,
+        /// The first user.
+        admin_user: User,
+    },
+    /// Set a setting.
+    PutSetting {
+        /// The key.
+        key: SettingKey,
+        /// The value as compact JSON text.
+        value: Arc<str>,
+        /// Only when the key has this revision now (0: only when it does not exist).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expect: Option<Revision>,
+    },
+    /// Delete a setting.
+    DeleteSetting {
+        /// The key.
+        key: SettingKey,
+        /// Only when the key has this revision now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expect: Option<Revision>,
+    },
+    /// Record a join token.
+    CreateToken {
+        /// Its id.
+        id: TokenId,
+        /// The token without its secret.
+        token: JoinToken,
+    },
+    /// Make a join token unusable.
+    RevokeToken {
+        /// Its id.
+        id: TokenId,
+    },
+    /// Spend a join token: the node exists from here on.
+    Enrol {
+        /// The token.
+        token: TokenId,
+        /// Hex SHA-256 of the joiner's public key.
+        key_sha256: String,
+        /// The node.
+        node: NewNode,
+    },
+    /// Record where a node is reached now.
+    UpdateNode {
+        /// The node.
+        id: NodeId,
+        /// Its new particulars; name and roles are not changed.
+        node: NewNode,
+    },
+    /// Begin a session.
+    CreateSession {
+        /// Hex SHA-256 of the session token.
+        token_sha256: String,
+        /// The session.
+        session: Session,
+    },
+    /// End a session.
+    EndSession {
+        /// Hex SHA-256 of the session token.
+        token_sha256: String,
+    },
+    /// Create or change a user.
+    PutUser {
+        /// The login name.
+        name: UserName,
+        /// The user.
+        user: User,
+    },
+    /// Record an operation and let it begin.
+    SubmitOperation {
+        /// Its id.
+        id: OperationId,
+        /// Its plan.
+        plan: Plan,
+    },
+    /// A leader begins a step, or begins it again.
+    BeginStep {
+        /// The operation.
+        id: OperationId,
+        /// The step's position.
+        step: u32,
+        /// The leader's term.
+        term: Term,
+    },
+    /// A leader saw a step done.
+    FinishStep {
+        /// The operation.
+        id: OperationId,
+        /// The step's position.
+        step: u32,
+        /// The leader's term.
+        term: Term,
+        /// What was seen.
+        seen: String,
+    },
+    /// A leader saw a step fail.
+    FailStep {
+        /// The operation.
+        id: OperationId,
+        /// The step's position.
+        step: u32,
+        /// The leader's term.
+        term: Term,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// A leader takes a step back while aborting.
+    UndoStep {
+        /// The operation.
+        id: OperationId,
+        /// The step's position.
+        step: u32,
+        /// The leader's term.
+        term: Term,
+        /// What was seen.
+        seen: String,
+    },
+    /// Let an operation stand between two steps.
+    PauseOperation {
+        /// The operation.
+        id: OperationId,
+    },
+    /// Let a paused or stuck operation go on.
+    ResumeOperation {
+        /// The operation.
+        id: OperationId,
+    },
+    /// End an operation and undo it as far as it can be.
+    AbortOperation {
+        /// The operation.
+        id: OperationId,
+    },
+}
+
+impl Command {
+    /// The command's kind and target for the audit trail, without any secret.
+    #[must_use]
+    pub fn audit_words(&self) -> (&'static str, String) {
+        match self {
+            Self::CreateCluster { cluster, .. } => ("cluster.create", cluster.to_string()),
+            Self::PutSetting { key, .. } => ("setting.put", key.to_string()),
+            Self::DeleteSetting { key, .. } => ("setting.delete", key.to_string()),
+            Self::CreateToken { id, .. } => ("token.create", id.to_string()),
+            Self::RevokeToken { id } => ("token.revoke", id.to_string()),
+            Self::Enrol { node, .. } => ("node.enrol", node.name.to_string()),
+            Self::UpdateNode { id, .. } => ("node.update", id.to_string()),
+            Self::CreateSession { session, .. } => ("session.create", session.user.to_string()),
+            Self::EndSession { .. } => ("session.end", String::new()),
+            Self::PutUser { name, .. } => ("user.put", name.to_string()),
+            Self::SubmitOperation { id, plan } => {
+                ("operation.submit", format!("{} {id}", plan.request.title()))
+            }
+            Self::BeginStep { id, step, .. } => ("operation.step.begin", format!("{id}/{step}")),
+            Self::FinishStep { id, step, .. } => ("operation.step.finish", format!("{id}/{step}")),
+            Self::FailStep { id, step, .. } => ("operation.step.fail", format!("{id}/{step}")),
+            Self::UndoStep { id, step, .. } => ("operation.step.undo", format!("{id}/{step}")),
+            Self::PauseOperation { id } => ("operation.pause", id.to_string()),
+            Self::ResumeOperation { id } => ("operation.resume", id.to_string()),
+            Self::AbortOperation { id } => ("operation.abort", id.to_string()),
+        }
+    }
+}

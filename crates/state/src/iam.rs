@@ -1,0 +1,79 @@
+//! The `iam` part of the state: people, their sessions, and join tokens.
+
+use imbl::OrdMap;
+use quorate_model::{EnrolRole, NodeId, Timestamp, TokenId, UserName};
+use serde::{Deserialize, Serialize};
+
+/// What a user may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UserRole {
+    /// Read everything but secrets.
+    Viewer,
+    /// Also start, pause, resume and abort operations, and change settings.
+    Operator,
+    /// Everything.
+    Admin,
+}
+
+/// A person or program that can log in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// The argon2id hash of the password, in PHC form.
+    pub password_hash: String,
+    /// Until the password is changed, nothing else is allowed.
+    pub must_change_password: bool,
+    /// What the user may do.
+    pub role: UserRole,
+}
+
+/// A login. Only the token's hash is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Whose.
+    pub user: UserName,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// Where a join token stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "status")]
+pub enum TokenStatus {
+    /// Nobody has used it.
+    Unused,
+    /// It made this node.
+    Used {
+        /// The node.
+        node: NodeId,
+        /// The public key that used it (hex SHA-256), so that the same joiner may repeat itself.
+        key_sha256: String,
+    },
+}
+
+/// A join token: single-use, time-limited; only its secret's hash is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinToken {
+    /// SHA-256 of the secret, in hex.
+    pub secret_sha256: String,
+    /// What its bearer becomes.
+    pub role: EnrolRole,
+    /// Until when it can be used.
+    pub expires_at: Timestamp,
+    /// Who made it.
+    pub created_by: String,
+    /// Where it stands.
+    pub status: TokenStatus,
+}
+
+/// Users, sessions, tokens.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Iam {
+    /// By login name.
+    pub users: OrdMap<UserName, User>,
+    /// By hex SHA-256 of the session token.
+    pub sessions: OrdMap<String, Session>,
+    /// By token id.
+    pub tokens: OrdMap<TokenId, JoinToken>,
+}

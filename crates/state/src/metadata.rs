@@ -1,0 +1,153 @@
+//! The `metadata` part of the state: nodes, components, operations, settings.
+
+use std::sync::Arc;
+
+use imbl::OrdMap;
+use quorate_model::{
+    ComponentName, ComponentSpec, DesiredInstance, Epoch, Generation, InstanceName, NodeId,
+    NodeName, NodeRoles, Operation, OperationId, Revision, RunState, SettingKey, Term, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+/// A living node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name.
+    pub name: NodeName,
+    /// What it is.
+    pub roles: NodeRoles,
+    /// The host or IP address that other nodes and components reach it at.
+    pub address: String,
+    /// `HOST:PORT` of its internal port; empty for a node manager, which listens on none.
+    #[serde(default)]
+    pub internal_addr: String,
+    /// `HOST:PORT` of its admin port; empty for a node manager.
+    #[serde(default)]
+    pub admin_addr: String,
+    /// When it joined.
+    pub joined_at: Timestamp,
+    /// The version of the binary it joined with.
+    #[serde(default)]
+    pub version: String,
+}
+
+/// What remains of a removed node: its id is dead for ever.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tombstone {
+    /// The name it had.
+    pub name: NodeName,
+    /// When it was removed.
+    pub removed_at: Timestamp,
+}
+
+/// One key of the settings space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// The value as compact JSON text.
+    pub value: Arc<str>,
+    /// The log index of its last change.
+    pub revision: Revision,
+}
+
+/// What is wanted of one instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceRecord {
+    /// Whether it shall run.
+    pub run: RunState,
+    /// Rises with every change.
+    pub generation: Generation,
+    /// A process started for an older generation than this is restarted once.
+    pub start_generation: Generation,
+}
+
+/// A managed component, as decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Component {
+    /// What was asked for.
+    pub spec: ComponentSpec,
+    /// The log index of its last change.
+    pub revision: Revision,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// What is wanted of each of its instances.
+    pub instances: OrdMap<InstanceName, InstanceRecord>,
+}
+
+/// Nodes, components, operations, settings.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Metadata {
+    /// Living nodes.
+    pub nodes: OrdMap<NodeId, Node>,
+    /// Removed nodes.
+    pub tombstones: OrdMap<NodeId, Tombstone>,
+    /// The last node id given out.
+    pub last_node_id: NodeId,
+    /// Components by name.
+    pub components: OrdMap<ComponentName, Component>,
+    /// Operations by id, that is by the time they were asked for.
+    pub operations: OrdMap<OperationId, Arc<Operation>>,
+    /// The settings space.
+    pub settings: OrdMap<SettingKey, Setting>,
+    /// Generations are given out of one counter, so that no instance ever sees one twice, not
+    /// even an instance that is created again under an old name.
+    pub last_generation: Generation,
+}
+
+impl Metadata {
+    /// The living node of that name.
+    #[must_use]
+    pub fn node_named(&self, name: &NodeName) -> Option<(NodeId, &Node)> {
+        self.nodes.iter().find(|(_, node)| node.name == *name).map(|(id, node)| (*id, node))
+    }
+
+    /// The unfinished operation that locks a component.
+    #[must_use]
+    pub fn lock_on(&self, component: &ComponentName) -> Option<&Arc<Operation>> {
+        self.operations.values().find(|operation| {
+            !operation.status.is_final() && operation.plan.locks.contains(component)
+        })
+    }
+
+    /// What the node manager of `node` shall keep true, as ordered by the leader of `term`.
+    #[must_use]
+    pub fn desired_of(&self, node: NodeId, epoch: Epoch, term: Term) -> Vec<DesiredInstance> {
+        let mut desired = Vec::new();
+        for component in self.components.values() {
+            for instance in &component.spec.instances {
+                let record = component.instances.get(&instance.name);
+                if let (true, Some(record)) = (instance.node == node, record) {
+                    desired.push(DesiredInstance {
+                        instance: instance.name.clone(),
+                        component: component.spec.clone(),
+                        addresses: self.addresses_of(&component.spec),
+                        run: record.run,
+                        generation: record.generation,
+                        start_generation: record.start_generation,
+                        epoch,
+                        term,
+                    });
+                }
+            }
+        }
+        desired
+    }
+
+    /// The address of every node that carries an instance of the component.
+    #[must_use]
+    pub fn addresses_of(&self, spec: &ComponentSpec) -> std::collections::BTreeMap<NodeId, String> {
+        spec.instances
+            .iter()
+            .filter_map(|instance| {
+                let node = self.nodes.get(&instance.node)?;
+                Some((instance.node, node.address.clone()))
+            })
+            .collect()
+    }
+
+    /// Whether an instance of that name exists in any component.
+    #[must_use]
+    pub fn instance_exists(&self, name: &InstanceName) -> bool {
+        self.components.values().any(|component| component.instances.contains_key(name))
+    }
+}

@@ -1,0 +1,17 @@
+//! What commands do to the state, noun by noun, and what holds for any sequence of them.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod aborting;
+mod audit;
+mod codec;
+mod components;
+mod golden;
+mod nodes;
+mod operations;
+mod properties;
+mod requests;
+mod samples;
+mod settings;
+mod tokens;
+mod users;
+mod world;

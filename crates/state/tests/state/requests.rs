@@ -1,0 +1,78 @@
+//! Request ids: a retry is answered, not applied again.
+
+use std::{sync::Arc, time::Duration};
+
+use quorate_model::{Timestamp, codes};
+use quorate_state::{Applied, Command};
+
+use super::{
+    samples::key,
+    world::{START, World, refused},
+};
+
+fn put(name: &str, value: &str) -> Command {
+    Command::PutSetting { key: key(name), value: Arc::from(value), expect: None }
+}
+
+#[test]
+fn a_repeated_request_is_applied_once_and_answered_alike() {
+    let mut world = World::empty();
+    let first = world.apply_with_key("k", put("a", "1"));
+    world.apply(put("a", "2")).unwrap();
+    let entries = world.state.audit.entries.len();
+    assert_eq!(world.apply_with_key("k", put("a", "1")), first);
+    assert_eq!(&*world.state.metadata.settings[&key("a")].value, "2");
+    assert_eq!(world.state.audit.entries.len(), entries, "a retry is no new change");
+}
+
+#[test]
+fn a_repeated_refusal_is_answered_alike_even_when_it_would_be_allowed_now() {
+    let mut world = World::empty();
+    let delete = Command::DeleteSetting { key: key("a"), expect: None };
+    let first = world.apply_with_key("k", delete.clone());
+    assert_eq!(refused(first.clone()), codes::NOT_FOUND);
+    world.apply(put("a", "1")).unwrap();
+    assert_eq!(world.apply_with_key("k", delete), first);
+    assert!(world.state.metadata.settings.contains_key(&key("a")));
+}
+
+#[test]
+fn the_same_key_with_another_request_is_refused_and_audited() {
+    let mut world = World::empty();
+    world.apply_with_key("k", put("a", "1")).unwrap();
+    assert_eq!(refused(world.apply_with_key("k", put("a", "2"))), codes::REQUEST_MALFORMED);
+    let last = world.state.audit.entries.last().unwrap();
+    assert_eq!(last.refused, Some(codes::REQUEST_MALFORMED));
+    let first = world.apply_with_key("k", put("a", "1"));
+    assert!(matches!(first, Ok(Applied::Revision(_))), "the first answer is still known");
+}
+
+#[test]
+fn a_key_belongs_to_its_principal() {
+    let mut world = World::empty();
+    world.propose(Some("k"), "user:eve", put("a", "1")).unwrap();
+    world.propose(Some("k"), "user:bob", put("a", "2")).unwrap();
+    assert_eq!(&*world.state.metadata.settings[&key("a")].value, "2");
+}
+
+#[test]
+fn an_outcome_is_remembered_for_ten_minutes_of_other_requests() {
+    for (seconds, applied_again) in [(9 * 60, false), (11 * 60, true)] {
+        let mut world = World::empty();
+        world.apply_with_key("k", put("a", "1")).unwrap();
+        world.at = START.plus(Duration::from_secs(seconds));
+        world.apply_with_key("other", put("a", "2")).unwrap();
+        world.apply_with_key("k", put("a", "1")).unwrap();
+        let value = &*world.state.metadata.settings[&key("a")].value;
+        assert_eq!(value == "1", applied_again, "{seconds}");
+    }
+}
+
+#[test]
+fn moments_at_the_end_of_time_do_not_panic() {
+    let mut world = World::cluster();
+    world.at = Timestamp(u64::MAX - 500);
+    for number in 0..3 {
+        world.apply_with_key(&format!("k{number}"), put("a", "1")).unwrap();
+    }
+}

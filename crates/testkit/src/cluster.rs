@@ -1,0 +1,410 @@
+//! A whole cluster of real processes on loopback.
+
+use std::{path::Path, process::Command, time::Duration};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::{NodeHandle, Rest, eventually_some, wait::eventually};
+
+/// How long a whole cluster may take to become ready on a busy machine.
+const READY: Duration = Duration::from_secs(60);
+
+/// rustls wants one provider for the process; whoever comes first installs it.
+pub(crate) fn install_tls_provider() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// What a cluster shall be made of.
+#[derive(Debug, Clone)]
+pub struct ClusterBuilder {
+    binary: std::path::PathBuf,
+    masters: usize,
+    managers: usize,
+    env: Vec<(String, String)>,
+    master_disk_mebibytes: Option<u32>,
+}
+
+impl ClusterBuilder {
+    /// A cluster of this binary with three masters and no node managers.
+    #[must_use]
+    pub fn new(binary: impl AsRef<Path>) -> Self {
+        Self {
+            binary: binary.as_ref().to_owned(),
+            masters: 3,
+            managers: 0,
+            env: Vec::new(),
+            master_disk_mebibytes: None,
+        }
+    }
+
+    /// How many masters.
+    #[must_use]
+    pub const fn masters(mut self, masters: usize) -> Self {
+        self.masters = masters;
+        self
+    }
+
+    /// How many node managers.
+    #[must_use]
+    pub const fn node_managers(mut self, managers: usize) -> Self {
+        self.managers = managers;
+        self
+    }
+
+    /// A variable in every master's environment.
+    #[must_use]
+    pub fn master_env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Gives every master a small disk of its own.
+    #[must_use]
+    pub const fn master_disk(mut self, mebibytes: u32) -> Self {
+        self.master_disk_mebibytes = Some(mebibytes);
+        self
+    }
+
+    /// Makes, joins and starts all nodes and waits until they are ready.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn start(self) -> ProcessCluster {
+        install_tls_provider();
+        let folder = tempfile::Builder::new().prefix("quorate-test-").tempdir().unwrap();
+        let keygen = Command::new(&self.binary).arg("keygen").output().unwrap();
+        let root_key = String::from_utf8(keygen.stdout).unwrap().trim().to_owned();
+        assert!(keygen.status.success(), "{}", String::from_utf8_lossy(&keygen.stderr));
+        let node = |name: &str, key: Option<&str>| {
+            let mut node = NodeHandle::new(&self.binary, folder.path(), name, key);
+            for (name, value) in self.env.iter().filter(|_| key.is_some()) {
+                node.set_env(name, value);
+            }
+            if let Some(mebibytes) = self.master_disk_mebibytes.filter(|_| key.is_some()) {
+                node.put_on_own_disk(mebibytes);
+            }
+            node
+        };
+        let masters: Vec<_> =
+            (1..=self.masters).map(|n| node(&format!("m{n}"), Some(&root_key))).collect();
+        let managers: Vec<_> = (1..=self.managers).map(|n| node(&format!("nm{n}"), None)).collect();
+        let mut cluster =
+            ProcessCluster { masters, managers, rest: Rest::new(), root_key, _folder: folder };
+        cluster.start_masters().await;
+        cluster.start_managers().await;
+        cluster
+    }
+}
+
+/// A running cluster; everything ends when it is dropped.
+#[derive(Debug)]
+pub struct ProcessCluster {
+    /// The masters, `m1` first.
+    pub masters: Vec<NodeHandle>,
+    /// The node managers, `nm1` first.
+    pub managers: Vec<NodeHandle>,
+    /// A caller logged in as admin.
+    pub rest: Rest,
+    /// The cluster's root key.
+    pub root_key: String,
+    _folder: TempDir,
+}
+
+impl ProcessCluster {
+    async fn start_masters(&mut self) {
+        let first = &mut self.masters[0];
+        let (admin, internal) = (loopback(first.admin_port), loopback(first.internal_port));
+        let name = first.name.clone();
+        let _ = first.must(&[
+            "init",
+            "--name",
+            &name,
+            "--dev-login",
+            "--admin-addr",
+            &admin,
+            "--internal-addr",
+            &internal,
+        ]);
+        first.start();
+        let url = first.url();
+        self.rest = eventually_some("the first login", READY, || async {
+            Rest::new().login(&url, "admin", "admin").await.ok()
+        })
+        .await;
+        for index in 1..self.masters.len() {
+            let token = self.token("master").await;
+            let node = &mut self.masters[index];
+            let (admin, internal) = (loopback(node.admin_port), loopback(node.internal_port));
+            let name = node.name.clone();
+            let _ = node.must(&[
+                "join",
+                &token,
+                "--name",
+                &name,
+                "--admin-addr",
+                &admin,
+                "--internal-addr",
+                &internal,
+            ]);
+            node.start();
+        }
+        self.await_voters(self.masters.len()).await;
+    }
+
+    async fn start_managers(&mut self) {
+        for index in 0..self.managers.len() {
+            let token = self.token("node-manager").await;
+            let node = &mut self.managers[index];
+            let name = node.name.clone();
+            let _ = node.must(&["join", &token, "--name", &name, "--advertise", "127.0.0.1"]);
+            node.start();
+        }
+        if !self.managers.is_empty() {
+            self.await_managers().await;
+        }
+    }
+
+    /// Waits until so many voters are ready and exactly one leads.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub async fn await_voters(&self, voters: usize) {
+        eventually(&format!("{voters} ready voters"), READY, || async {
+            let Some(masters) = self.get_somewhere("/admin/api/nodes/masters").await else {
+                return false;
+            };
+            let masters = masters.as_array().cloned().unwrap_or_default();
+            let ready = masters
+                .iter()
+                .filter(|master| master["role"] == "voter" && master["ready"] == true)
+                .count();
+            let leaders = masters.iter().filter(|master| master["isLeader"] == true).count();
+            ready == voters && leaders == 1
+        })
+        .await;
+    }
+
+    /// Waits until every node manager is ready.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub async fn await_managers(&self) {
+        let wanted = self.managers.len();
+        eventually("ready node managers", READY, || async {
+            let managers = self.get_somewhere("/admin/api/nodes/node-managers").await;
+            managers.and_then(|managers| managers.as_array().cloned()).is_some_and(|managers| {
+                managers.iter().filter(|manager| manager["ready"] == true).count() == wanted
+            })
+        })
+        .await;
+    }
+
+    /// A join token.
+    ///
+    /// # Panics
+    /// When none can be had.
+    pub async fn token(&self, role: &str) -> String {
+        eventually_some("a join token", READY, || async {
+            let body = json!({ "role": role, "ttlMs": 600_000 });
+            let answer = self
+                .rest
+                .call(
+                    &self.masters[0].url(),
+                    reqwest::Method::POST,
+                    "/admin/api/tokens",
+                    Some(body),
+                    &[],
+                )
+                .await
+                .ok()?;
+            answer.body["token"].as_str().map(str::to_owned)
+        })
+        .await
+    }
+
+    /// Asks the masters in turn until one answers 200.
+    pub async fn get_somewhere(&self, path: &str) -> Option<Value> {
+        for master in &self.masters {
+            if let Ok(answer) = self.rest.get(&master.url(), path).await
+                && answer.status == 200
+            {
+                return Some(answer.body);
+            }
+        }
+        None
+    }
+
+    /// Calls the masters in turn until one gives a definite answer (not 503).
+    ///
+    /// # Panics
+    /// When none does in time.
+    pub async fn call_somewhere(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> crate::Answer {
+        eventually_some(&format!("an answer to {path}"), READY, || async {
+            for master in &self.masters {
+                let url = master.url();
+                let call = self.rest.call(&url, method.clone(), path, body.clone(), headers);
+                if let Ok(answer) = call.await
+                    && answer.status != 503
+                {
+                    return Some(answer);
+                }
+            }
+            None
+        })
+        .await
+    }
+
+    /// The position of the leader among the masters.
+    ///
+    /// # Panics
+    /// When there is none in time.
+    pub async fn leader(&self) -> usize {
+        eventually_some("a leader", READY, || async {
+            let masters = self.get_somewhere("/admin/api/nodes/masters").await?;
+            let name = masters
+                .as_array()?
+                .iter()
+                .find(|master| master["isLeader"] == true)
+                .and_then(|master| master["name"].as_str().map(str::to_owned))?;
+            self.masters.iter().position(|master| master.name == name && master.pid().is_some())
+        })
+        .await
+    }
+
+    /// Creates a component and waits until its operation has succeeded.
+    ///
+    /// # Panics
+    /// When it is refused or does not succeed.
+    pub async fn create_component(&self, spec: Value) {
+        let answer = self
+            .call_somewhere(reqwest::Method::POST, "/admin/api/components", Some(spec), &[])
+            .await;
+        assert_eq!(answer.status, 202, "{}", answer.body);
+        let id = answer.body["id"].as_str().unwrap().to_owned();
+        let operation = self.await_operation(&id, Duration::from_secs(120)).await;
+        assert_eq!(operation["status"], "succeeded", "{operation:#}");
+    }
+
+    /// Waits until an operation is at rest: ended, stuck or paused.
+    ///
+    /// # Panics
+    /// When it is not in time.
+    pub async fn await_operation(&self, id: &str, within: Duration) -> Value {
+        let path = format!("/admin/api/operations/{id}");
+        eventually_some(&format!("operation {id} to rest"), within, || async {
+            let operation = self.get_somewhere(&path).await?;
+            let status = operation["status"].as_str()?;
+            ["succeeded", "aborted", "stuck", "paused"].contains(&status).then_some(operation)
+        })
+        .await
+    }
+
+    /// A component as the leader sees it.
+    pub async fn component(&self, name: &str) -> Option<Value> {
+        self.get_somewhere(&format!("/admin/api/components/{name}")).await
+    }
+
+    /// The pid of every instance of a component, by name.
+    ///
+    /// # Panics
+    /// When an instance does not run in time.
+    pub async fn pids(&self, component: &str) -> std::collections::BTreeMap<String, u64> {
+        eventually_some("pids of all instances", READY, || async {
+            let view = self.component(component).await?;
+            let instances = view["instances"].as_array()?.clone();
+            instances
+                .iter()
+                .map(|it| Some((it["name"].as_str()?.to_owned(), it["pid"].as_u64()?)))
+                .collect()
+        })
+        .await
+    }
+
+    /// How often every instance of a component was started, by name.
+    ///
+    /// # Panics
+    /// When that cannot be seen in time.
+    pub async fn starts(&self, component: &str) -> std::collections::BTreeMap<String, u64> {
+        eventually_some("starts of all instances", READY, || async {
+            let view = self.component(component).await?;
+            let instances = view["instances"].as_array()?.clone();
+            instances
+                .iter()
+                .map(|it| {
+                    it["seenMs"].as_u64()?;
+                    Some((it["name"].as_str()?.to_owned(), it["starts"].as_u64()?))
+                })
+                .collect()
+        })
+        .await
+    }
+}
+
+impl Drop for ProcessCluster {
+    /// Instances outlive their node managers by design; those of a test must not.
+    fn drop(&mut self) {
+        for manager in &mut self.managers {
+            manager.kill();
+            end_instances(&manager.root);
+        }
+    }
+}
+
+/// Ends every shim below a node's folder and what it started. Shims are known by the spec file
+/// of that folder on their command line.
+fn end_instances(root: &Path) {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return };
+    let marker = root.join("run").display().to_string();
+    for process in processes.flatten() {
+        let Ok(pid) = process.file_name().to_string_lossy().parse::<i32>() else { continue };
+        let cmdline = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let cmdline = String::from_utf8_lossy(&cmdline).replace('\0', " ");
+        if !cmdline.contains(" shim ") || !cmdline.contains(&marker) {
+            continue;
+        }
+        end_session(pid);
+    }
+}
+
+/// Kills every process of the session that a shim leads, the shim first so that it starts nothing.
+fn end_session(shim: i32) {
+    use rustix::process::{Pid, Signal, kill_process};
+    let kill = |pid: i32| {
+        if let Some(pid) = Pid::from_raw(pid) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    };
+    let members = session_members(shim);
+    kill(shim);
+    for pid in members {
+        kill(pid);
+    }
+}
+
+fn session_members(session: i32) -> Vec<i32> {
+    let mut members = Vec::new();
+    let Ok(processes) = std::fs::read_dir("/proc") else { return members };
+    for process in processes.flatten() {
+        let Ok(pid) = process.file_name().to_string_lossy().parse::<i32>() else { continue };
+        let stat = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+        // After the command in parentheses: state, parent, process group, session.
+        let of = stat
+            .rsplit_once(')')
+            .and_then(|(_, rest)| rest.split_whitespace().nth(3)?.parse::<i32>().ok());
+        if of == Some(session) {
+            members.push(pid);
+        }
+    }
+    members
+}
+
+fn loopback(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}

@@ -1,0 +1,193 @@
+//! A single master within the test's own process: real Raft, real control plane, real REST, no
+//! sockets.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use axum::Router;
+use quorate_api::internal::{CallRequest, CallResponse};
+use quorate_control::{Control, ControlOptions, Parts, run_duties};
+use quorate_keyring::{
+    Keyring, OsIdSource, RootKey,
+    identity::{CertificateAuthority, hash_password},
+};
+use quorate_model::{
+    Clock, ClusterId, Epoch, IdSource, NodeId, NodeName, NodeRoles, Refusal, Timestamp, UserName,
+    codes,
+};
+use quorate_raft::{DialError, Dialer, PeerAuthorizer, RaftNode, RaftOptions};
+use quorate_server::{AdminOptions, LeaderLink, admin_router};
+use quorate_state::{Command, NewNode, Proposal, User, UserRole};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+/// The clock of the machine the test runs on.
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        Timestamp(u64::try_from(since.as_millis()).unwrap_or(0))
+    }
+}
+
+/// Nobody else is there.
+struct Alone;
+
+#[async_trait]
+impl Dialer for Alone {
+    async fn dial(&self, node: NodeId, addr: &str) -> Result<tonic::transport::Channel, DialError> {
+        Err(DialError { node, addr: addr.to_owned(), cause: "this master is alone".to_owned() })
+    }
+}
+
+impl PeerAuthorizer for Alone {
+    fn authorize(&self, _: &tonic::Extensions) -> Result<NodeId, tonic::Status> {
+        Err(tonic::Status::unauthenticated("this master is alone"))
+    }
+}
+
+#[async_trait]
+impl LeaderLink for Alone {
+    async fn call(&self, _: CallRequest) -> Result<CallResponse, Refusal> {
+        Err(Refusal::new(codes::NO_LEADER, "this master is alone"))
+    }
+}
+
+/// A running master; it ends when it is dropped.
+#[derive(Debug)]
+pub struct InProcessMaster {
+    /// Its control plane.
+    pub control: Control,
+    /// Everything its admin port would answer.
+    pub router: Router,
+    raft: RaftNode,
+    duties: JoinHandle<()>,
+    _folder: TempDir,
+}
+
+impl InProcessMaster {
+    /// Makes a cluster of one and waits until it is ready. Users `admin`, `operator` and `viewer`
+    /// have their names as passwords; node managers `n2`, `n3`, ... exist by name.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn start(node_managers: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let cluster = ClusterId::from_parts(SystemClock.now().0, OsIdSource.random());
+        let (keyring, sealed_keyring) = Keyring::create(&RootKey::generate(), cluster).unwrap();
+        let authority = CertificateAuthority::create(cluster, SystemClock.now()).unwrap();
+        let options =
+            RaftOptions::new(cluster, Epoch::default(), NodeId(1), folder.path().join("raft"));
+        let (raft, _) = RaftNode::open(options, keyring.clone(), Arc::new(Alone), Arc::new(Alone))
+            .await
+            .unwrap();
+        raft.initialize("127.0.0.1:1").await.unwrap();
+        let control = Control::new(Parts {
+            cluster,
+            node: NodeId(1),
+            raft: raft.clone(),
+            keyring: keyring.clone(),
+            sealed_keyring,
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(OsIdSource),
+            catalog: quorate_packs::catalog(),
+            options: ControlOptions::default(),
+        });
+        let master = Self {
+            router: admin_router(AdminOptions {
+                control: control.clone(),
+                leader: Arc::new(Alone),
+                console: Router::new(),
+            }),
+            duties: tokio::spawn(run_duties(control.clone())),
+            control,
+            raft,
+            _folder: folder,
+        };
+        master.fill(&keyring, &authority, node_managers).await;
+        let opened = master.control.readiness().opened();
+        tokio::time::timeout(Duration::from_secs(20), opened).await.expect("the master is ready");
+        master
+    }
+
+    async fn fill(&self, keyring: &Keyring, authority: &CertificateAuthority, managers: u64) {
+        self.propose(Command::CreateCluster {
+            cluster: self.control.cluster(),
+            ca_cert_pem: authority.cert_pem().to_owned(),
+            sealed_ca: authority.seal(keyring),
+            node: new_node("m1", NodeRoles { master: true, node_manager: false }),
+            admin: UserName::new("admin").unwrap(),
+            admin_user: user("admin", UserRole::Admin),
+        })
+        .await;
+        for (name, role) in [("operator", UserRole::Operator), ("viewer", UserRole::Viewer)] {
+            let command =
+                Command::PutUser { name: UserName::new(name).unwrap(), user: user(name, role) };
+            self.propose(command).await;
+        }
+        for number in 1..=managers {
+            self.enrol(&format!("nm{number}")).await;
+        }
+    }
+
+    /// Enrols a node manager as a join would.
+    async fn enrol(&self, name: &str) {
+        let at = SystemClock.now();
+        let token = quorate_model::TokenId::from_parts(at.0, OsIdSource.random());
+        self.propose(Command::CreateToken {
+            id: token,
+            token: quorate_state::JoinToken {
+                secret_sha256: "00".repeat(32),
+                role: quorate_model::EnrolRole::NodeManager,
+                expires_at: at.plus(Duration::from_secs(60)),
+                created_by: "test".to_owned(),
+                status: quorate_state::TokenStatus::Unused,
+            },
+        })
+        .await;
+        let node = new_node(name, NodeRoles { master: false, node_manager: true });
+        self.propose(Command::Enrol { token, key_sha256: name.to_owned(), node }).await;
+    }
+
+    /// Proposes a command that must be applied.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn propose(&self, command: Command) {
+        let proposal = Proposal {
+            request_id: None,
+            at: SystemClock.now(),
+            principal: "test".to_owned(),
+            command,
+        };
+        self.raft.propose(proposal).await.unwrap().unwrap();
+    }
+
+    /// Stops Raft in good order.
+    pub async fn stop(&self) {
+        self.duties.abort();
+        self.raft.shutdown().await;
+    }
+}
+
+impl Drop for InProcessMaster {
+    fn drop(&mut self) {
+        self.duties.abort();
+    }
+}
+
+fn user(password: &str, role: UserRole) -> User {
+    User { password_hash: hash_password(password).unwrap(), must_change_password: false, role }
+}
+
+fn new_node(name: &str, roles: NodeRoles) -> NewNode {
+    NewNode {
+        name: NodeName::new(name).unwrap(),
+        roles,
+        address: "127.0.0.1".to_owned(),
+        internal_addr: String::new(),
+        admin_addr: String::new(),
+        version: "test".to_owned(),
+    }
+}

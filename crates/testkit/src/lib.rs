@@ -1,0 +1,24 @@
+//! Clusters for tests: real processes driven from outside, a master within the test's own process
+//! with fake node managers, a checker of histories, and a writer that watches a managed etcd
+//! without a pause.
+//!
+//! Everything here fails a test by panicking with words that say what was waited for.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod cluster;
+mod etcd_writer;
+mod fake_node_manager;
+pub mod history;
+mod in_process;
+mod node;
+mod rest;
+mod wait;
+
+pub use cluster::{ClusterBuilder, ProcessCluster};
+pub use etcd_writer::{EtcdWriter, WriterReport};
+pub use fake_node_manager::FakeNodeManager;
+pub use in_process::InProcessMaster;
+pub use node::{NodeHandle, free_port};
+pub use rest::{Answer, Rest};
+pub use wait::{eventually, eventually_some};

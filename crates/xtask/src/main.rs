@@ -1,0 +1,34 @@
+//! The command line of the repository tasks.
+#![expect(clippy::print_stderr, reason = "a task talks to the person who started it")]
+
+use std::{env, process::ExitCode};
+
+use quorate_xtask::{Repository, bench, test, tidy};
+
+const HELP: &str = "\
+Usage: cargo xtask TASK
+
+  tidy                  check the rules of the house
+  test [--no-install]   install what the tests need (Debian, as root), then run every check
+  bench [ARGS]          run the benchmarks (release build); ARGS go to them
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let repository = Repository::here();
+    match words.as_slice() {
+        ["tidy"] => tidy::main(&repository),
+        ["test"] => test::main(&repository, test::Install::Allowed),
+        ["test", "--no-install"] => test::main(&repository, test::Install::Forbidden),
+        ["bench", rest @ ..] => bench::main(&repository, rest),
+        [] | ["help" | "--help" | "-h"] => {
+            eprint!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("error: `cargo xtask {}` is not a task\n\n{HELP}", words.join(" "));
+            ExitCode::from(2)
+        }
+    }
+}
