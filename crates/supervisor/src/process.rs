@@ -176,6 +176,12 @@ pub(crate) fn boot_id() -> io::Result<String> {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned())
 }
 
+/// Whether the process is the leader of its session; `false` where that cannot be read.
+pub(crate) fn leads_session(pid: i32) -> bool {
+    let number = u32::try_from(pid).ok();
+    number.and_then(|pid| stat(pid).ok().flatten()).is_some_and(|stat| stat.session == pid)
+}
+
 fn is_pid(stat: &Stat, pid: u32) -> bool {
     u32::try_from(stat.pid) == Ok(pid)
 }
