@@ -46,7 +46,7 @@ impl NodeManager {
             options.shim_program.clone(),
             Arc::clone(&clock),
         )?;
-        let book = MasterBook::open(folders.data.join("masters.json"), options.masters.clone())?;
+        let book = MasterBook::open(&folders.data, options.masters.clone())?;
         Ok(Self { options, connector, clock, supervisor, book })
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -12,13 +12,16 @@ use tracing::warn;
 
 use crate::{
     NodeManagerError,
-    disk::{RECORD_VERSION, read_record, write_record},
+    disk::{RECORD_VERSION, make_folder, read_record, write_record},
     order::Authority,
 };
 
 /// How long a master that just failed is not asked on another master's word: a follower goes on
 /// naming a dead leader until it has elected another.
 const DISTRUST: Duration = Duration::from_secs(1);
+
+/// The name of the file in the data folder.
+const FILE: &str = "masters.json";
 
 /// `masters.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,11 +49,46 @@ pub(crate) struct MasterBook {
     failed: Option<(NodeId, Instant)>,
 }
 
+/// What this host knows of the masters, for a join to write and for `status` to read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KnownMasters {
+    /// Their internal addresses.
+    pub masters: BTreeMap<NodeId, String>,
+    /// Who led when this host last heard of a leader.
+    pub leader: Option<NodeId>,
+}
+
+impl KnownMasters {
+    /// Writes the masters that a joining node manager shall ask first into its data folder.
+    ///
+    /// # Errors
+    /// When the folder or the file cannot be written.
+    pub fn store_first(
+        data: &Path,
+        masters: BTreeMap<NodeId, String>,
+    ) -> Result<(), NodeManagerError> {
+        make_folder(data)?;
+        let record = Record { version: RECORD_VERSION, masters, ..Record::default() };
+        write_record(&data.join(FILE), &record)
+    }
+
+    /// Reads what a node manager keeps in its data folder; nothing when it has not begun.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn load(data: &Path) -> Result<Self, NodeManagerError> {
+        let record = read_record::<Record>(&data.join(FILE))?.unwrap_or_default();
+        Ok(Self { masters: record.masters, leader: record.leader })
+    }
+}
+
 impl MasterBook {
+    /// Opens the book in a node manager's data folder.
     pub(crate) fn open(
-        path: PathBuf,
+        data: &Path,
         initial: Vec<(NodeId, String)>,
     ) -> Result<Self, NodeManagerError> {
+        let path = data.join(FILE);
         let record = match read_record::<Record>(&path) {
             Ok(record) => record.unwrap_or_default(),
             Err(error @ NodeManagerError::ReadRecord { .. }) => {
@@ -150,7 +188,7 @@ mod tests {
 
     fn book(temp: &TempDir, initial: &[u64]) -> MasterBook {
         let initial = initial.iter().map(|node| addr(*node)).collect();
-        MasterBook::open(temp.path().join("masters.json"), initial).unwrap()
+        MasterBook::open(temp.path(), initial).unwrap()
     }
 
     fn asked(book: &mut MasterBook, times: usize) -> Vec<u64> {

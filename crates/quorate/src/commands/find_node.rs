@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use quorate_model::{Refusal, codes};
 
-use crate::{cli::GlobalArgs, ui::Failure};
-
-const SOCKET: &str = "admin.sock";
-const DEFAULT_RUN_DIR: &str = "/run/quorate";
+use crate::{
+    cli::GlobalArgs,
+    node::{FolderArgs, Folders},
+    ui::Failure,
+};
 
 /// The socket in the run folder; when `--root` holds the roots of several nodes, the one that
 /// has a socket.
@@ -15,12 +16,9 @@ const DEFAULT_RUN_DIR: &str = "/run/quorate";
 /// # Errors
 /// When there is none, or more than one, with what to do about it.
 pub(crate) fn socket(global: &GlobalArgs) -> Result<PathBuf, Failure> {
-    let run_dir = match (&global.run_dir, &global.root) {
-        (Some(run_dir), _) => run_dir.clone(),
-        (None, Some(root)) => root.join("run"),
-        (None, None) => PathBuf::from(DEFAULT_RUN_DIR),
-    };
-    let socket = run_dir.join(SOCKET);
+    let folders =
+        Folders::resolve(&FolderArgs::default(), global.root.as_deref(), global.run_dir.as_deref());
+    let (run_dir, socket) = (&folders.run, folders.admin_socket());
     if socket.exists() {
         return Ok(socket);
     }
@@ -31,7 +29,7 @@ pub(crate) fn socket(global: &GlobalArgs) -> Result<PathBuf, Failure> {
     match below.as_slice() {
         [] => Err(none(&socket)),
         [only] => Ok(only.clone()),
-        several => Err(too_many(global.root.as_deref().unwrap_or(&run_dir), several)),
+        several => Err(too_many(global.root.as_deref().unwrap_or(run_dir), several)),
     }
 }
 
@@ -40,7 +38,8 @@ fn sockets_below(root: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(root) else { return Vec::new() };
     let mut sockets: Vec<PathBuf> = entries
         .filter_map(Result::ok)
-        .map(|entry| entry.path().join("run").join(SOCKET))
+        .map(|entry| Folders::resolve(&FolderArgs::default(), Some(&entry.path()), None))
+        .map(|folders| folders.admin_socket())
         .filter(|socket| socket.exists())
         .collect();
     sockets.sort();
@@ -83,7 +82,7 @@ mod tests {
     fn touch(root: &Path, node: &str) -> PathBuf {
         let run = root.join(node).join("run");
         std::fs::create_dir_all(&run).unwrap();
-        let socket = run.join(SOCKET);
+        let socket = run.join("admin.sock");
         std::fs::write(&socket, "").unwrap();
         socket
     }

@@ -11,6 +11,7 @@ use quorate_keyring::{
     store_sealed,
 };
 use quorate_model::{ClusterId, NodeId, Refusal, codes};
+use quorate_node_manager::KnownMasters;
 use quorate_state::FEATURE_LEVEL;
 use tonic::transport::Channel;
 
@@ -74,8 +75,11 @@ pub(crate) async fn run(args: &JoinArgs, folders: &Folders) -> Result<String, Re
     if let Some(sealed) = sealed {
         store_sealed(&folders.keyring_file(), &sealed).map_err(|error| Refusal::from(&error))?;
     }
-    let masters = joined.masters.iter().map(|m| (NodeId(m.node_id), m.internal_addr.clone()));
-    super::master::store_masters(folders, &masters.collect::<Vec<_>>())?;
+    if role.is_node_manager() {
+        let masters = joined.masters.iter().map(|m| (NodeId(m.node_id), m.internal_addr.clone()));
+        KnownMasters::store_first(&folders.node_manager(), masters.collect())
+            .map_err(|error| error.refusal())?;
+    }
     config.store(&folders.config_file())?;
     identity.store(&folders.identity()).map_err(|error| Refusal::from(&error))?;
     end_unfinished(folders)?;

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use quorate_keyring::identity::ReloadableIdentity;
-use quorate_model::{NodeId, Refusal, codes};
+use quorate_model::{Refusal, codes};
 use quorate_node_manager::{
     NodeIdentityFiles, NodeManager, NodeManagerFolders, NodeManagerOptions, TlsDialer,
 };
 use tokio::sync::watch;
 use tracing::info;
 
-use super::{Folders, SystemClock, master::load_masters};
+use super::{Folders, SystemClock};
 
-/// Runs the node manager until `stop` turns true; its instances go on running. `masters` are
-/// asked when none are known from before.
+/// Runs the node manager until `stop` turns true; its instances go on running. The
+/// masters it asks are those it was told of; on a master's host, that one as well.
 pub(super) async fn run(
     folders: Folders,
     identity: Arc<ReloadableIdentity>,
@@ -25,8 +25,7 @@ pub(super) async fn run(
         Refusal::new(codes::INTERNAL, "cannot tell which file this process was started from")
             .cause(error.to_string())
     })?;
-    let mut masters: Vec<(NodeId, String)> = load_masters(&folders);
-    masters.extend(own_master.map(|addr| (node, addr)));
+    let masters = own_master.map(|addr| (node, addr)).into_iter().collect();
     let places = NodeManagerFolders {
         data: folders.node_manager(),
         run: folders.run.clone(),

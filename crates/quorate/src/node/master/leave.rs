@@ -1,0 +1,33 @@
+//! How a leader leaves: leadership is handed over first.
+
+use std::time::Duration;
+
+use quorate_control::Control;
+use tracing::{info, warn};
+
+/// How long handing leadership over may take.
+const STOP_DEADLINE: Duration = Duration::from_secs(8);
+
+/// Before a leader leaves, it hands leadership to the follower that is furthest ahead, so that
+/// clients notice at most one retry.
+pub(super) async fn hand_over(control: &Control) {
+    if control.leading().is_none() {
+        return;
+    }
+    let status = control.raft().status();
+    let heir = status
+        .peers
+        .iter()
+        .filter(|(id, peer)| {
+            status.voters.contains_key(id)
+                && peer.acked_ago.is_some_and(|ago| ago < Duration::from_secs(1))
+        })
+        .max_by_key(|(_, peer)| peer.matched)
+        .map(|(id, _)| *id);
+    let Some(heir) = heir else { return };
+    match tokio::time::timeout(STOP_DEADLINE, control.raft().transfer_leader(heir)).await {
+        Ok(Ok(took)) => info!(to = %heir, took_ms = took.as_millis(), "leadership handed over"),
+        Ok(Err(error)) => warn!(to = %heir, %error, "leadership not handed over"),
+        Err(_) => warn!(to = %heir, "leadership not handed over in time"),
+    }
+}

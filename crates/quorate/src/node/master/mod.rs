@@ -1,0 +1,91 @@
+//! Runs a master, round by round: a round ends when it is to stop, or when its storage fails.
+//!
+//! `listen` binds and serves the sockets, `round` puts Raft, the control plane and the duties
+//! together and watches over them, `renewal` and `announce` run beside, `leave` hands leadership
+//! over at the end.
+
+mod announce;
+mod leave;
+mod listen;
+mod renewal;
+mod round;
+
+use std::{sync::Arc, time::Duration};
+
+use quorate_keyring::{Keyring, SealedKeyring, identity::ReloadableIdentity, load_sealed};
+use quorate_model::Refusal;
+use tokio::sync::watch;
+use tracing::warn;
+
+use super::{Folders, NodeConfig, SystemClock, dial, init::root_key, os::refuse_file};
+use listen::Sockets;
+use round::{End, Round};
+
+/// How often a failed storage is tried again.
+const REOPEN_EVERY: Duration = Duration::from_secs(2);
+
+/// A master's secrets and sockets, acquired before anything is changed.
+pub(super) struct Prepared {
+    keyring: Keyring,
+    sealed: SealedKeyring,
+    sockets: Sockets,
+}
+
+/// Opens the keyring and binds the ports: everything that can be wrong with the environment is
+/// found here, within the first second, with nothing on disk changed.
+pub(super) async fn prepare(folders: &Folders, config: &NodeConfig) -> Result<Prepared, Refusal> {
+    let root_key = root_key()?;
+    let sealed = load_sealed(&folders.keyring_file()).map_err(|error| Refusal::from(&error))?;
+    let keyring = Keyring::open(&root_key, &sealed).map_err(|error| Refusal::from(&error))?;
+    let sockets = Sockets::bind(config).await?;
+    Ok(Prepared { keyring, sealed, sockets })
+}
+
+/// Runs the master until `stop` turns true. A full disk ends one round; the next begins when the
+/// folder can be opened again, on the same ports.
+pub(super) async fn run(
+    folders: Folders,
+    config: NodeConfig,
+    identity: Arc<ReloadableIdentity>,
+    prepared: Prepared,
+    stop: watch::Receiver<bool>,
+) -> Result<(), Refusal> {
+    let Prepared { keyring, sealed, sockets } = prepared;
+    let mut bound = Some(sockets);
+    loop {
+        let sockets = match bound.take() {
+            Some(sockets) => sockets,
+            None => match Sockets::bind(&config).await {
+                Ok(sockets) => sockets,
+                Err(refusal) => {
+                    // Connections of the round before may still be closing.
+                    warn!(code = %refusal.code, "{refusal}");
+                    if wait_or_stop(REOPEN_EVERY, stop.clone()).await {
+                        return Ok(());
+                    }
+                    continue;
+                }
+            },
+        };
+        let round = Round {
+            folders: &folders,
+            config: &config,
+            identity: Arc::clone(&identity),
+            keyring: keyring.clone(),
+            sealed: sealed.clone(),
+        };
+        match round.run(sockets, stop.clone()).await? {
+            End::Stopped => return Ok(()),
+            End::StorageFailed => {
+                if wait_or_stop(REOPEN_EVERY, stop.clone()).await {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+/// Waits; true when it was asked to stop meanwhile.
+async fn wait_or_stop(how_long: Duration, mut stop: watch::Receiver<bool>) -> bool {
+    tokio::time::timeout(how_long, stop.wait_for(|stop| *stop)).await.is_ok()
+}

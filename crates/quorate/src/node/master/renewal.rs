@@ -1,0 +1,51 @@
+//! Renews the certificate of a running master.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use quorate_control::{Control, use_cases::certificates};
+use quorate_keyring::identity::{NodeIdentity, NodeKey, ReloadableIdentity};
+use quorate_model::{Clock, Refusal};
+use quorate_node_manager::is_renewal_due;
+use tracing::{info, warn};
+
+use super::SystemClock;
+
+/// How often it is looked whether the certificate is to be renewed.
+const RENEWAL_EVERY: Duration = Duration::from_secs(60);
+
+/// Renews this master's certificate when half of its lifetime is over; it holds the authority.
+pub(super) async fn keep_renewed(
+    control: Control,
+    identity: Arc<ReloadableIdentity>,
+    folder: PathBuf,
+) {
+    loop {
+        control.readiness().opened().await;
+        if is_renewal_due(&identity.current(), SystemClock.now()) {
+            match renew(&control, &identity, &folder) {
+                Ok(()) => info!("this master's certificate was renewed"),
+                Err(refusal) => warn!("this master's certificate was not renewed yet: {refusal}"),
+            }
+        }
+        tokio::time::sleep(RENEWAL_EVERY).await;
+    }
+}
+
+fn renew(
+    control: &Control,
+    identity: &Arc<ReloadableIdentity>,
+    folder: &Path,
+) -> Result<(), Refusal> {
+    let key = NodeKey::generate().map_err(|error| Refusal::from(&error))?;
+    let csr = key.csr_pem().map_err(|error| Refusal::from(&error))?;
+    let cert_pem = certificates::renew_node(control, control.node(), &csr)?;
+    let former = identity.current();
+    let renewed = NodeIdentity { cert_pem, key_pem: key.key_pem(), ..(*former).clone() };
+    // Stored first: it checks that the parts belong together.
+    renewed.store(folder).map_err(|error| Refusal::from(&error))?;
+    identity.reload(renewed).map_err(|error| Refusal::from(&error))
+}

@@ -1,0 +1,187 @@
+//! One round of a master: from opening its Raft folder until it is to stop or its storage fails.
+
+use std::{io, sync::Arc, time::Duration};
+
+use quorate_control::{Control, ControlOptions, Parts, run_duties};
+use quorate_keyring::{Keyring, OsIdSource, SealedKeyring, identity::ReloadableIdentity};
+use quorate_model::{NodeId, Refusal, codes};
+use quorate_raft::{RaftNode, RaftOptions};
+use tokio::{
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+};
+use tracing::{error, info};
+
+use super::{
+    Folders, NodeConfig, SystemClock,
+    announce::{announce, new_node},
+    dial,
+    leave::hand_over,
+    listen::Sockets,
+    refuse_file,
+    renewal::keep_renewed,
+};
+
+/// Why a master's run ended.
+pub(super) enum End {
+    /// It was asked to stop.
+    Stopped,
+    /// Its storage failed; it may be opened again.
+    StorageFailed,
+}
+
+/// What a round is made of.
+pub(super) struct Round<'a> {
+    pub(super) folders: &'a Folders,
+    pub(super) config: &'a NodeConfig,
+    pub(super) identity: Arc<ReloadableIdentity>,
+    pub(super) keyring: Keyring,
+    pub(super) sealed: SealedKeyring,
+}
+
+impl Round<'_> {
+    /// Runs it; says why it ended.
+    pub(super) async fn run(
+        self,
+        sockets: Sockets,
+        stop: watch::Receiver<bool>,
+    ) -> Result<End, Refusal> {
+        let current = self.identity.current();
+        let (cluster, node) = (current.cluster, current.node);
+        let dialer = dial::NodeDialer::new(&self.identity)?;
+        let raft = match self.open_raft(node, &dialer).await {
+            Ok(raft) => raft,
+            Err(refusal) if refusal.code == codes::DISK_FULL => {
+                error!(code = %refusal.code, "{refusal}");
+                return Ok(End::StorageFailed);
+            }
+            Err(refusal) => return Err(refusal),
+        };
+        let control = Control::new(Parts {
+            cluster,
+            node,
+            raft: raft.clone(),
+            keyring: self.keyring.clone(),
+            sealed_keyring: self.sealed.clone(),
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(OsIdSource),
+            catalog: quorate_packs::catalog(),
+            options: ControlOptions::default(),
+        });
+        let (stop_serving, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let local = self.folders.admin_socket();
+        sockets.serve(&mut tasks, &control, dialer, &self.identity, local, &stopped)?;
+        info!(%node, admin = %self.config.node.admin_addr,
+            internal = %self.config.node.internal_addr, "master started");
+        let mut duties = tokio::spawn(run_duties(control.clone()));
+        let renewing = tokio::spawn(keep_renewed(
+            control.clone(),
+            Arc::clone(&self.identity),
+            self.folders.identity(),
+        ));
+        let announcing = tokio::spawn(announce(control.clone(), new_node(self.config)?));
+        let ended = self.supervise(&control, stop, &mut tasks, &mut duties).await;
+        if matches!(ended, Ok(End::Stopped)) {
+            hand_over(&control).await;
+        }
+        control.close();
+        duties.abort();
+        announcing.abort();
+        renewing.abort();
+        stop_serving.send_replace(true);
+        let drained = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(Duration::from_secs(2), drained).await.is_err() {
+            // Event streams and sessions never end by themselves.
+            tasks.shutdown().await;
+        }
+        raft.shutdown().await;
+        ended
+    }
+
+    async fn open_raft(
+        &self,
+        node: NodeId,
+        dialer: &dial::NodeDialer,
+    ) -> Result<RaftNode, Refusal> {
+        let cluster = self.keyring.cluster();
+        let epoch = quorate_model::Epoch::default();
+        let mut options = RaftOptions::new(cluster, epoch, node, self.folders.raft());
+        let section = &self.config.master;
+        options.heartbeat_ms = section.heartbeat_ms.unwrap_or(options.heartbeat_ms);
+        options.election_min_ms = section.election_min_ms.unwrap_or(options.election_min_ms);
+        options.election_max_ms = section.election_max_ms.unwrap_or(options.election_max_ms);
+        options.snapshot_after_entries =
+            section.snapshot_after_entries.unwrap_or(options.snapshot_after_entries);
+        let authorizer = Arc::new(dial::CertificateAuthorizer { cluster });
+        let (raft, report) =
+            RaftNode::open(options, self.keyring.clone(), Arc::new(dialer.clone()), authorizer)
+                .await
+                .map_err(|error| error.refusal())?;
+        info!(%node, entries = report.entries, took_ms = report.took.as_millis(), "state opened");
+        Ok(raft)
+    }
+
+    /// Waits until the master is to end, and says why.
+    async fn supervise(
+        &self,
+        control: &Control,
+        mut stop: watch::Receiver<bool>,
+        tasks: &mut JoinSet<io::Result<()>>,
+        duties: &mut JoinHandle<()>,
+    ) -> Result<End, Refusal> {
+        let mut failure = control.raft().storage_failure();
+        let timeout = Duration::from_millis(self.config.master.readiness_timeout_ms);
+        let deadline = tokio::time::sleep(timeout);
+        tokio::pin!(deadline);
+        let mut waiting_for_readiness = true;
+        loop {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return Ok(End::Stopped),
+                failed = failure.wait_for(Option::is_some) => {
+                    if let Ok(Some(refusal)) = failed.as_deref() {
+                        error!(code = %refusal.code, "{refusal}");
+                    }
+                    return Ok(End::StorageFailed);
+                }
+                () = control.readiness().opened(), if waiting_for_readiness => {
+                    waiting_for_readiness = false;
+                }
+                () = &mut deadline, if waiting_for_readiness => {
+                    return Err(not_ready_in_time(control, timeout));
+                }
+                ended = &mut *duties => {
+                    // A master that leads without its duties would look well and do nothing.
+                    let cause = ended.err().map_or_else(String::new, |error| error.to_string());
+                    return Err(Refusal::new(codes::INTERNAL, "this master's duties have ended")
+                        .cause(cause)
+                        .hint("start it again; the other masters go on meanwhile"));
+                }
+                Some(ended) = tasks.join_next() => {
+                    let cause = match ended {
+                        Ok(Ok(())) => "a listener ended".to_owned(),
+                        Ok(Err(error)) => error.to_string(),
+                        Err(error) => error.to_string(),
+                    };
+                    return Err(refuse_file("serve", &self.folders.run, &io::Error::other(cause)));
+                }
+            }
+        }
+    }
+}
+
+fn not_ready_in_time(control: &Control, timeout: Duration) -> Refusal {
+    let live = control.readiness().live();
+    let cause = live
+        .unmet
+        .iter()
+        .map(|missing| format!("{}: {}", missing.name, missing.unmet))
+        .collect::<Vec<_>>()
+        .join("; ");
+    Refusal::new(
+        codes::READINESS_TIMEOUT,
+        format!("the cluster did not become ready within {} s", timeout.as_secs()),
+    )
+    .cause(cause)
+    .hint("start enough masters for a majority, then start this one again")
+}
