@@ -8,7 +8,7 @@ use quorate_api::rest::{
 };
 use quorate_model::{
     ComponentName, InstanceObservation, InstanceSpec, Operation, OperationStatus, Plan,
-    ProcessState, Readiness, Refusal, RunState, Step, StepKind, StepRecord, StepStatus,
+    ProcessState, Readiness, Refusal, RunState, Step, StepKind, StepRecord, StepStatus, Subject,
 };
 use quorate_operations::Waiting;
 use quorate_plan::{FRESH_FOR, Facts, health};
@@ -122,7 +122,9 @@ pub(crate) fn component(name: &ComponentName, facts: &Facts<'_>) -> Result<Compo
         reason: health.reason,
         failure_tolerance: health.failure_tolerance,
         instances,
-        operation: metadata.lock_on(name).map(|operation| operation_summary(operation)),
+        operation: metadata
+            .lock_on(&Subject::from(name))
+            .map(|operation| operation_summary(operation)),
         settings: component.spec.settings.clone(),
     })
 }

@@ -34,7 +34,7 @@ pub use observation::{
 };
 pub use operation::{
     ActionId, Condition, DesireChange, Operation, OperationRequest, OperationStatus, Pin, Plan,
-    Step, StepKind, StepRecord, StepStatus, TranscriptEntry, Undo,
+    Step, StepKind, StepRecord, StepStatus, Subject, TranscriptEntry, Undo,
 };
 pub use quorum::{failure_tolerance, has_quorum, majority, next_odd};
 pub use refusal::Refusal;

@@ -6,9 +6,43 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ComponentName, ComponentSpec, Generation, InstanceName, MemberAction, OperationId, Refusal,
-    Revision, Term, Timestamp,
+    ComponentName, ComponentSpec, Generation, InstanceName, MemberAction, NodeId, OperationId,
+    Refusal, Revision, Term, Timestamp,
 };
+
+/// What an operation is about: what it locks while it runs, and what its plan is pinned to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "subject")]
+pub enum Subject {
+    /// A component: its membership, its instances, their desired state.
+    Component {
+        /// Its name.
+        name: ComponentName,
+    },
+    /// The masters: their membership and their processes.
+    Masters,
+    /// A node that is no master.
+    Node {
+        /// Its id.
+        node: NodeId,
+    },
+}
+
+impl From<&ComponentName> for Subject {
+    fn from(name: &ComponentName) -> Self {
+        Self::Component { name: name.clone() }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Component { name } => name.fmt(f),
+            Self::Masters => f.write_str("the masters"),
+            Self::Node { node } => write!(f, "node {node}"),
+        }
+    }
+}
 
 /// What a person asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,13 +79,13 @@ impl OperationRequest {
         }
     }
 
-    /// The component it is about.
+    /// What it is about.
     #[must_use]
-    pub const fn component(&self) -> &ComponentName {
+    pub fn subject(&self) -> Subject {
         match self {
-            Self::ComponentCreate { spec } => &spec.name,
+            Self::ComponentCreate { spec } => Subject::from(&spec.name),
             Self::ComponentRestart { component, .. } | Self::ComponentRemove { component } => {
-                component
+                Subject::from(component)
             }
         }
     }
@@ -206,8 +240,9 @@ pub struct Step {
 /// A record a plan depends on, at the revision it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
-    /// The component.
-    pub component: ComponentName,
+    /// What.
+    #[serde(flatten)]
+    pub subject: Subject,
     /// Its revision; `None` when it must not exist.
     pub revision: Option<Revision>,
 }
@@ -221,8 +256,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What the plan was made for; it is not applied once any of these has changed.
     pub pins: Vec<Pin>,
-    /// The components the operation locks while it runs.
-    pub locks: Vec<ComponentName>,
+    /// What the operation locks while it runs.
+    pub locks: Vec<Subject>,
 }
 
 /// Where an operation stands.

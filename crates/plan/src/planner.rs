@@ -2,7 +2,7 @@
 
 use quorate_model::{
     ComponentName, Condition, DesireChange, OperationRequest, Pin, Plan, Refusal, Step, StepKind,
-    Undo, codes,
+    Subject, Undo, codes,
 };
 use quorate_pack::Catalog;
 use quorate_state::State;
@@ -36,7 +36,7 @@ pub(crate) const DESIRE_DEADLINE_MS: u64 = 10_000;
 /// # Errors
 /// Every reason why it cannot be done now, the most important first.
 pub fn plan(request: &OperationRequest, facts: &Facts<'_>) -> Result<Plan, Vec<Refusal>> {
-    if let Some(running) = facts.state.metadata.lock_on(request.component()) {
+    if let Some(running) = facts.state.metadata.lock_on(&request.subject()) {
         return Err(vec![
             Refusal::new(codes::OPERATION_CONFLICT, format!("cannot start `{}`", request.title()))
                 .cause(format!(
@@ -44,7 +44,7 @@ pub fn plan(request: &OperationRequest, facts: &Facts<'_>) -> Result<Plan, Vec<R
                     running.id,
                     running.plan.request.title(),
                     running.status.as_str(),
-                    request.component()
+                    request.subject()
                 ))
                 .hint(format!("watch it with: quorate operation watch {}", running.id)),
         ]);
@@ -65,12 +65,15 @@ pub(crate) fn over(
     facts: &Facts<'_>,
     steps: Vec<Step>,
 ) -> Plan {
-    let revision = facts.state.metadata.components.get(component).map(|known| known.revision);
+    let subject = Subject::from(component);
     Plan {
         request: request.clone(),
         steps,
-        pins: vec![Pin { component: component.clone(), revision }],
-        locks: vec![component.clone()],
+        pins: vec![Pin {
+            revision: facts.state.metadata.revision_of(&subject),
+            subject: subject.clone(),
+        }],
+        locks: vec![subject],
     }
 }
 

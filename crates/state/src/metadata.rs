@@ -5,7 +5,8 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use quorate_model::{
     ComponentName, ComponentSpec, DesiredInstance, Epoch, Generation, InstanceName, NodeId,
-    NodeName, NodeRoles, Operation, OperationId, Revision, RunState, SettingKey, Term, Timestamp,
+    NodeName, NodeRoles, Operation, OperationId, Revision, RunState, SettingKey, Subject, Term,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,9 @@ pub struct Node {
     /// The version of the binary it joined with.
     #[serde(default)]
     pub version: String,
+    /// The log index of the last change of what it is; where it is found does not count.
+    #[serde(default)]
+    pub revision: Revision,
 }
 
 /// What remains of a removed node: its id is dead for ever.
@@ -92,6 +96,8 @@ pub struct Metadata {
     /// Generations are given out of one counter, so that no instance ever sees one twice, not
     /// even an instance that is created again under an old name.
     pub last_generation: Generation,
+    /// The log index of the last change of which masters there are.
+    pub masters_revision: Revision,
 }
 
 impl Metadata {
@@ -101,12 +107,22 @@ impl Metadata {
         self.nodes.iter().find(|(_, node)| node.name == *name).map(|(id, node)| (*id, node))
     }
 
-    /// The unfinished operation that locks a component.
+    /// The unfinished operation that locks a subject.
     #[must_use]
-    pub fn lock_on(&self, component: &ComponentName) -> Option<&Arc<Operation>> {
+    pub fn lock_on(&self, subject: &Subject) -> Option<&Arc<Operation>> {
         self.operations.values().find(|operation| {
-            !operation.status.is_final() && operation.plan.locks.contains(component)
+            !operation.status.is_final() && operation.plan.locks.contains(subject)
         })
+    }
+
+    /// The log index of a subject's last change; `None` when there is no such thing.
+    #[must_use]
+    pub fn revision_of(&self, subject: &Subject) -> Option<Revision> {
+        match subject {
+            Subject::Component { name } => self.components.get(name).map(|known| known.revision),
+            Subject::Masters => Some(self.masters_revision),
+            Subject::Node { node } => self.nodes.get(node).map(|known| known.revision),
+        }
     }
 
     /// What the node manager of `node` shall keep true, as ordered by the leader of `term`.

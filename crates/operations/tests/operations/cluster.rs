@@ -9,8 +9,8 @@ use std::{
 use quorate_model::{
     ComponentName, ComponentSpec, ExitStatus, InstanceName, InstanceObservation, InstanceSpec,
     LogIndex, MemberObservation, MemberRole, NodeId, NodeName, NodeRoles, Operation, OperationId,
-    OperationRequest, OperationStatus, PackName, ProcessState, Readiness, RunState, Settings, Term,
-    Timestamp,
+    OperationRequest, OperationStatus, PackName, ProcessState, Readiness, Revision, RunState,
+    Settings, Term, Timestamp,
 };
 use quorate_plan::{Facts, Observations, Observed};
 use quorate_state::{Command, InstanceRecord, Node, Outcome, Proposal, State};
@@ -99,6 +99,7 @@ impl Cluster {
                 admin_addr: String::new(),
                 joined_at: START,
                 version: String::new(),
+                revision: Revision(1),
             };
             state.metadata.nodes.insert(NodeId(number), node);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate_model::{ComponentSpec, NodeId, OperationRequest, PackName, codes};
+use quorate_model::{ComponentSpec, NodeId, OperationRequest, PackName, Subject, codes};
 
 use super::{
     golden::golden,
@@ -50,5 +50,5 @@ fn a_component_without_instances_or_of_an_unknown_pack_is_refused() {
 fn the_plan_is_pinned_to_there_being_no_such_component() {
     let plan = World::bare().plan(&create(spec("orders", "voting", 3))).unwrap();
     assert_eq!(plan.pins[0].revision, None);
-    assert_eq!(plan.locks, [component("orders")]);
+    assert_eq!(plan.locks, [Subject::from(&component("orders"))]);
 }

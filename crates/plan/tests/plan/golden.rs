@@ -27,12 +27,12 @@ fn runbook(plan: &Plan) -> String {
     let mut text = format!("{}\n", plan.request.title());
     for pin in &plan.pins {
         let _ = match pin.revision {
-            Some(revision) => writeln!(text, "made for {} at revision {revision}", pin.component),
-            None => writeln!(text, "made for there being no {}", pin.component),
+            Some(revision) => writeln!(text, "made for {} at revision {revision}", pin.subject),
+            None => writeln!(text, "made for there being no {}", pin.subject),
         };
     }
-    for component in &plan.locks {
-        let _ = writeln!(text, "locks {component}");
+    for subject in &plan.locks {
+        let _ = writeln!(text, "locks {subject}");
     }
     for (number, step) in (1..).zip(&plan.steps) {
         let _ = writeln!(text, "\n{number:2}. {}", step.title);

@@ -36,6 +36,7 @@ impl World {
                 admin_addr: String::new(),
                 joined_at: NOW,
                 version: String::new(),
+                revision: Revision(1),
             };
             world.state.metadata.nodes.insert(NodeId(number), node);
             world.seen.nodes.insert(NodeId(number), Duration::from_millis(300));

@@ -22,6 +22,6 @@ pub(super) fn create(state: &mut State, context: &Context<'_>) -> Outcome {
     state.kms = Kms { ca_cert_pem: ca_cert_pem.clone(), sealed_ca: sealed_ca.clone() };
     state.iam.users.insert(admin.clone(), admin_user.clone());
     let id = NodeId(1);
-    nodes::insert(state, id, node, context.proposal.at);
+    nodes::insert(state, id, node, context);
     Ok(Applied::Node(id))
 }

@@ -1,12 +1,12 @@
 //! Nodes: entering the inventory and being found at new addresses.
 
-use quorate_model::{NodeId, Timestamp};
+use quorate_model::NodeId;
 
-use super::not_found;
+use super::{Context, not_found};
 use crate::{Applied, NewNode, Node, Outcome, State};
 
 /// Adds a node under an id that was never used before.
-pub(super) fn insert(state: &mut State, id: NodeId, node: &NewNode, at: Timestamp) {
+pub(super) fn insert(state: &mut State, id: NodeId, node: &NewNode, context: &Context<'_>) {
     state.metadata.last_node_id = state.metadata.last_node_id.max(id);
     state.metadata.nodes.insert(
         id,
@@ -16,10 +16,14 @@ pub(super) fn insert(state: &mut State, id: NodeId, node: &NewNode, at: Timestam
             address: node.address.clone(),
             internal_addr: node.internal_addr.clone(),
             admin_addr: node.admin_addr.clone(),
-            joined_at: at,
+            joined_at: context.proposal.at,
             version: node.version.clone(),
+            revision: context.revision(),
         },
     );
+    if node.roles.master {
+        state.metadata.masters_revision = context.revision();
+    }
 }
 
 pub(super) fn update(state: &mut State, id: NodeId, new: &NewNode) -> Outcome {

@@ -29,14 +29,14 @@ pub(super) fn submit(
             format!("the plan of `{}` has no steps", plan.request.title()),
         ));
     }
-    for component in &plan.locks {
-        if let Some(running) = state.metadata.lock_on(component) {
+    for subject in &plan.locks {
+        if let Some(running) = state.metadata.lock_on(subject) {
             return Err(Refusal::new(
                 codes::OPERATION_CONFLICT,
                 format!("cannot start `{}`", plan.request.title()),
             )
             .cause(format!(
-                "operation {} (`{}`) is {} and holds `{component}`",
+                "operation {} (`{}`) is {} and holds `{subject}`",
                 running.id,
                 running.plan.request.title(),
                 running.status.as_str(),
@@ -71,13 +71,12 @@ pub(super) fn submit(
 }
 
 fn check_pin(state: &State, pin: &Pin) -> Result<(), Refusal> {
-    let current = state.metadata.components.get(&pin.component).map(|known| known.revision);
-    if current == pin.revision {
+    if state.metadata.revision_of(&pin.subject) == pin.revision {
         return Ok(());
     }
     Err(Refusal::new(
         codes::PLAN_OUTDATED,
-        format!("`{}` has changed since the plan was made", pin.component),
+        format!("`{}` has changed since the plan was made", pin.subject),
     )
     .hint("ask for the plan again and look at it"))
 }

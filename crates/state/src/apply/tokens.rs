@@ -80,7 +80,7 @@ pub(super) fn enrol(
         .hint("choose another with --name"));
     }
     let new_id = NodeId(state.metadata.last_node_id.0 + 1);
-    nodes::insert(state, new_id, node, context.proposal.at);
+    nodes::insert(state, new_id, node, context);
     if let Some(token) = state.iam.tokens.get_mut(&id) {
         token.status = TokenStatus::Used { node: new_id, key_sha256: key_sha256.to_owned() };
     }

@@ -1,6 +1,6 @@
 //! The life of an operation: submitted, begun, finished, failed, paused, resumed.
 
-use quorate_model::{OperationStatus, StepStatus, codes};
+use quorate_model::{OperationStatus, StepStatus, Subject, codes};
 
 use super::world::{
     World, create_plan, operation_id, plan, refused, remove_plan, restart_plan, spec,
@@ -177,7 +177,7 @@ fn a_plan_is_refused_once_what_it_was_made_for_has_changed() {
         "pinned to its absence"
     );
     let mut gone = remove_plan(&world);
-    gone.pins[0].component = super::world::component_name("gone");
+    gone.pins[0].subject = Subject::from(&super::world::component_name("gone"));
     assert_eq!(refused(world.submit(operation_id(3), gone)), codes::PLAN_OUTDATED);
 }
 

@@ -164,8 +164,8 @@ fn check_operations(state: &State) -> Result<(), TestCaseError> {
     for operation in state.metadata.operations.values() {
         prop_assert_eq!(operation.records.len(), operation.plan.steps.len());
         if !operation.status.is_final() {
-            for component in &operation.plan.locks {
-                prop_assert!(locked.insert(component.clone()), "two operations hold {}", component);
+            for subject in &operation.plan.locks {
+                prop_assert!(locked.insert(subject.clone()), "two operations hold {}", subject);
             }
         }
     }

@@ -240,12 +240,12 @@ pub(crate) fn plan(
     revision: Option<Revision>,
     steps: Vec<Step>,
 ) -> Plan {
-    let component = request.component().clone();
+    let subject = request.subject();
     Plan {
         request,
         steps,
-        pins: vec![Pin { component: component.clone(), revision }],
-        locks: vec![component],
+        pins: vec![Pin { subject: subject.clone(), revision }],
+        locks: vec![subject],
     }
 }
 
