@@ -112,6 +112,22 @@ impl Client {
         })
     }
 
+    /// A vote, or whether one would be given: the same question to two calls.
+    async fn ask_for_vote<F>(
+        &self,
+        rpc: &VoteRequest<C>,
+        option: &RPCOption,
+        ask: impl FnOnce(MastersClient<Channel>, wire::VoteRequest) -> F,
+    ) -> Result<VoteResponse<C>, RPCError<C>>
+    where
+        F: Future<Output = Result<tonic::Response<wire::VoteResponse>, tonic::Status>>,
+    {
+        let request = convert::vote_request_to(rpc, self.header());
+        let response =
+            self.call(RPCTypes::Vote, option.hard_ttl(), |client| ask(client, request)).await?;
+        convert::vote_response_from(&response).map_err(|error| unreadable(&error))
+    }
+
     fn failed(&self, status: &tonic::Status) -> RPCError<C> {
         use tonic::Code;
         match status.code() {
@@ -156,13 +172,12 @@ impl RaftNetworkV2<C> for Client {
         rpc: VoteRequest<C>,
         option: RPCOption,
     ) -> Result<VoteResponse<C>, RPCError<C>> {
-        let request = convert::vote_request_to(&rpc, self.header());
-        let response = self
-            .call(RPCTypes::Vote, option.hard_ttl(), |mut client| async move {
-                client.vote(request).await
-            })
-            .await?;
-        convert::vote_response_from(&response).map_err(|error| unreadable(&error))
+        self.ask_for_vote(
+            &rpc,
+            &option,
+            |mut client, request| async move { client.vote(request).await },
+        )
+        .await
     }
 
     async fn pre_vote(
@@ -170,13 +185,10 @@ impl RaftNetworkV2<C> for Client {
         rpc: VoteRequest<C>,
         option: RPCOption,
     ) -> Result<VoteResponse<C>, RPCError<C>> {
-        let request = convert::vote_request_to(&rpc, self.header());
-        let response = self
-            .call(RPCTypes::Vote, option.hard_ttl(), |mut client| async move {
-                client.pre_vote(request).await
-            })
-            .await?;
-        convert::vote_response_from(&response).map_err(|error| unreadable(&error))
+        self.ask_for_vote(&rpc, &option, |mut client, request| async move {
+            client.pre_vote(request).await
+        })
+        .await
     }
 
     async fn transfer_leader(

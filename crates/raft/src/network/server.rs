@@ -5,14 +5,17 @@ use std::sync::Arc;
 use openraft::{Raft, async_runtime::watch::WatchReceiver, raft::SnapshotResponse};
 use prost::bytes::{Bytes, BytesMut};
 use quorate_model::{ClusterId, Epoch, NodeId, Refusal};
-use quorate_state::{OutcomeCodec, Proposal};
+use quorate_state::{Outcome, OutcomeCodec, Proposal};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{PeerAuthorizer, convert};
 use crate::{
     node::local::{Local, NotDone},
     ondisk::{RecordError, snapshot_meta_from, vote_to},
-    proto::raft::{self as wire, masters_server::Masters as MastersService, snapshot_chunk::Part},
+    proto::raft::{
+        self as wire, forwarded::Result as Forwarded, masters_server::Masters as MastersService,
+        snapshot_chunk::Part,
+    },
     state_machine::{Published, StateMachine},
     types::{Replicated, Snapshot, TokioConfig as C, Vote},
 };
@@ -121,6 +124,18 @@ fn malformed(error: &RecordError) -> Status {
     Status::invalid_argument(error.to_string())
 }
 
+fn forwarded(result: Result<Outcome, NotDone>) -> Forwarded {
+    match result {
+        Ok(outcome) => match OutcomeCodec::encode(&outcome) {
+            Ok(bytes) => Forwarded::Outcome(bytes.into()),
+            Err(error) => Forwarded::Unknown(error.to_string()),
+        },
+        Err(NotDone::NotLeader(leader)) => Forwarded::NotLeader(leader.to_wire()),
+        Err(NotDone::Unknown(cause)) => Forwarded::Unknown(cause),
+        Err(NotDone::Stopped(refusal)) => Forwarded::Unknown(refusal.to_string()),
+    }
+}
+
 /// Nothing was appended, certainly: the caller connects anew and looks for the next leader. A node
 /// that was opened again in the same process answers on new connections only.
 fn refused(refusal: &Refusal) -> Status {
@@ -206,21 +221,26 @@ impl MastersService for Masters {
         &self,
         request: Request<wire::ForwardRequest>,
     ) -> Result<Response<wire::ForwardResponse>, Status> {
-        use wire::forward_response::Result as Wire;
         self.admit(&request, request.get_ref().header.as_ref(), Known::Certainly)?;
-        let result = match Proposal::decode(&request.get_ref().proposal).and_then(Replicated::new) {
-            Err(error) => Wire::Unreadable(error.to_string()),
-            Ok(replicated) => match self.local.write(replicated).await {
-                Ok(outcome) => match OutcomeCodec::encode(&outcome) {
-                    Ok(bytes) => Wire::Outcome(bytes.into()),
-                    Err(error) => Wire::Unknown(error.to_string()),
-                },
-                Err(NotDone::NotLeader(leader)) => Wire::NotLeader(leader.to_wire()),
-                Err(NotDone::Unknown(cause)) => Wire::Unknown(cause),
-                Err(NotDone::Stopped(refusal)) => return Err(refused(&refusal)),
-            },
-        };
-        Ok(Response::new(wire::ForwardResponse { result: Some(result) }))
+        let proposals = request.into_inner().proposals;
+        let mut readable = Vec::with_capacity(proposals.len());
+        let mut results: Vec<_> = proposals
+            .iter()
+            .map(|bytes| match Proposal::decode(bytes).and_then(Replicated::new) {
+                Ok(replicated) => {
+                    readable.push(replicated);
+                    None
+                }
+                Err(error) => Some(Forwarded::Unreadable(error.to_string())),
+            })
+            .collect();
+        let written = self.local.write_many(readable).await.map_err(|refusal| refused(&refusal))?;
+        let empty = results.iter_mut().filter(|result| result.is_none());
+        for (place, result) in empty.zip(written) {
+            *place = Some(forwarded(result));
+        }
+        let results = results.into_iter().map(|result| wire::Forwarded { result }).collect();
+        Ok(Response::new(wire::ForwardResponse { results }))
     }
 
     async fn read_index(

@@ -1,7 +1,6 @@
 //! What this node does by itself when it leads: write to the log, confirm a read index.
 
-use std::future::Future;
-
+use futures_util::StreamExt;
 use openraft::{
     Raft, ReadPolicy,
     async_runtime::watch::WatchReceiver,
@@ -14,7 +13,7 @@ use crate::{
     log_store::failure::Failure,
     proto::raft as wire,
     state_machine::StateMachine,
-    types::{Replicated, TokioConfig as C},
+    types::{Answer, Replicated, TokioConfig as C},
 };
 
 /// Who leads, as far as it is known.
@@ -62,33 +61,60 @@ impl Local {
     }
 
     /// Appends and waits until it is applied here.
-    pub(crate) fn write(
+    pub(crate) async fn write(&self, replicated: Replicated) -> Result<Outcome, NotDone> {
+        if let Some(refusal) = self.ended() {
+            return Err(NotDone::Stopped(refusal));
+        }
+        match self.raft.client_write(replicated).await {
+            Ok(response) => outcome(response.data),
+            Err(RaftError::APIError(error)) => Err(not_written(error)),
+            // It may have been appended before the core stopped.
+            Err(RaftError::Fatal(error)) => Err(NotDone::Unknown(error.to_string())),
+        }
+    }
+
+    /// Appends in order, in one piece, and waits until all of it is applied here; what came of
+    /// each, in their order.
+    ///
+    /// # Errors
+    /// Why this node has stopped; nothing was appended.
+    pub(crate) async fn write_many(
         &self,
-        replicated: Replicated,
-    ) -> impl Future<Output = Result<Outcome, NotDone>> + Send + use<'_> {
+        replicated: Vec<Replicated>,
+    ) -> Result<Vec<Result<Outcome, NotDone>>, Refusal> {
+        if let Some(refusal) = self.ended() {
+            return Err(refusal);
+        }
+        if replicated.is_empty() {
+            return Ok(Vec::new());
+        }
+        let count = replicated.len();
+        let mut results = Vec::with_capacity(count);
         // Once the core has ended it can only be said that it has, not what became of an entry.
-        let stopped = self.failure.current().or_else(|| {
+        let mut why = "this master has stopped".to_owned();
+        match self.raft.client_write_many(replicated).await {
+            Ok(mut written) => {
+                while let Some(result) = written.next().await {
+                    match result {
+                        Ok(Ok(written)) => results.push(outcome(written.response)),
+                        Ok(Err(error)) => results.push(Err(not_written(error))),
+                        Err(fatal) => why = fatal.to_string(),
+                    }
+                }
+            }
+            Err(fatal) => why = fatal.to_string(),
+        }
+        results.resize_with(count, || Err(NotDone::Unknown(why.clone())));
+        Ok(results)
+    }
+
+    /// Why this node takes no writes any more, if so.
+    fn ended(&self) -> Option<Refusal> {
+        self.failure.current().or_else(|| {
             let metrics = self.raft.metrics();
             let metrics = metrics.borrow_watched();
             metrics.running_state.as_ref().err().map(|fatal| self.stopped(fatal))
-        });
-        async move {
-            if let Some(refusal) = stopped {
-                return Err(NotDone::Stopped(refusal));
-            }
-            match self.raft.client_write(replicated).await {
-                Ok(response) => response
-                    .data
-                    .0
-                    .ok_or_else(|| NotDone::Unknown("the proposal has no outcome".to_owned())),
-                Err(RaftError::APIError(ClientWriteError::ForwardToLeader(forward))) => {
-                    Err(NotDone::NotLeader(forward.into()))
-                }
-                Err(RaftError::APIError(error)) => Err(NotDone::Unknown(error.to_string())),
-                // It may have been appended before the core stopped.
-                Err(RaftError::Fatal(error)) => Err(NotDone::Unknown(error.to_string())),
-            }
-        }
+        })
     }
 
     /// Confirms with a quorum that this node leads, and says what must be applied to read.
@@ -107,5 +133,17 @@ impl Local {
         self.failure.current().unwrap_or_else(|| {
             Refusal::new(codes::STORAGE_FAILED, "this master has stopped").cause(error.to_string())
         })
+    }
+}
+
+fn outcome(answer: Answer) -> Result<Outcome, NotDone> {
+    answer.0.ok_or_else(|| NotDone::Unknown("the proposal has no outcome".to_owned()))
+}
+
+fn not_written(error: ClientWriteError<C>) -> NotDone {
+    match error {
+        ClientWriteError::ForwardToLeader(forward) => NotDone::NotLeader(forward.into()),
+        // It was appended here and has left this log; it may be in another one.
+        error => NotDone::Unknown(error.to_string()),
     }
 }

@@ -1,6 +1,7 @@
 //! One master's Raft node: the only thing the rest of the product sees of consensus.
 
 mod folder;
+mod forward;
 pub(crate) mod local;
 mod membership;
 mod open;
@@ -63,6 +64,7 @@ pub(crate) struct Shared {
     peers: Peers,
     published: Published,
     failure: Failure,
+    forwards: mpsc::Sender<forward::Waiting>,
 }
 
 struct Inner {

@@ -7,7 +7,9 @@ use quorate_keyring::Keyring;
 use quorate_model::{LogIndex, Refusal, codes};
 use tokio::sync::{mpsc, watch};
 
-use super::{Inner, RaftNode, RaftOptions, Shared, folder::FolderLock, local::Local, read};
+use super::{
+    Inner, RaftNode, RaftOptions, Shared, folder::FolderLock, forward, local::Local, read,
+};
 use crate::{
     RaftError,
     log_store::{LogReport, LogStore, Threading, failure::Failure},
@@ -67,6 +69,7 @@ impl RaftNode {
         let raft = Raft::new(options.node.0, config, network, store.clone(), restored.machine)
             .await
             .map_err(|error| RaftError::Stopped { reason: error.to_string() })?;
+        let (forwards, forwarded) = mpsc::channel(forward::QUEUE);
         let shared = Shared {
             local: Local::new(raft.clone(), failure.clone()),
             options,
@@ -74,12 +77,14 @@ impl RaftNode {
             peers,
             published: restored.published,
             failure,
+            forwards,
         };
         elect_the_only_voter(&shared).await;
         let (readers, queue) = mpsc::unbounded_channel();
         let (leading, leadership) = watch::channel(None);
         let tasks = vec![
             tokio::spawn(read::serve(shared.clone(), queue)).abort_handle(),
+            tokio::spawn(forward::serve(shared.clone(), forwarded)).abort_handle(),
             tokio::spawn(super::watch_leadership(shared.clone(), leading)).abort_handle(),
         ];
         let report = OpenReport {

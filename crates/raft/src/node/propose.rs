@@ -5,17 +5,15 @@
 
 use std::time::Duration;
 
-use quorate_model::NodeId;
-use quorate_state::{Outcome, OutcomeCodec, Proposal};
+use quorate_state::{Outcome, Proposal};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{RaftNode, Shared, local::NotDone};
-use crate::{
-    ProposeError,
-    network::{Lane, was_not_sent},
-    proto::raft as wire,
-    types::Replicated,
+use super::{
+    RaftNode, Shared,
+    forward::{Attempt, unknown},
+    local::NotDone,
 };
+use crate::{ProposeError, types::Replicated};
 
 /// How long a proposal rests before it looks for a leader again.
 const RETRY: Duration = Duration::from_millis(20);
@@ -44,11 +42,7 @@ impl RaftNode {
 
 impl Shared {
     /// One attempt; `None` when nothing was appended and it is worth trying again.
-    async fn propose_once(
-        &self,
-        replicated: &Replicated,
-        deadline: Instant,
-    ) -> Result<Option<Outcome>, ProposeError> {
+    async fn propose_once(&self, replicated: &Replicated, deadline: Instant) -> Attempt {
         let leader = self.leader();
         match leader.node {
             None => self.stopped().map_or(Ok(None), |refusal| Err(ProposeError::Storage(refusal))),
@@ -61,65 +55,7 @@ impl Shared {
                     Err(_) => Err(unknown("no majority confirmed it in time")),
                 }
             }
-            Some(node) => self.forward(node, &leader.addr, replicated, deadline).await,
+            Some(_) => self.forward(replicated, deadline).await,
         }
     }
-
-    async fn forward(
-        &self,
-        leader: NodeId,
-        addr: &str,
-        replicated: &Replicated,
-        deadline: Instant,
-    ) -> Result<Option<Outcome>, ProposeError> {
-        use wire::forward_response::Result as Wire;
-        let dial = timeout_at(deadline, self.peers.client(leader, addr, Lane::Request)).await;
-        let Ok(Ok(mut client)) = dial else { return Ok(None) };
-        let request = wire::ForwardRequest {
-            header: Some(self.peers.header(leader)),
-            proposal: replicated.bytes().clone(),
-        };
-        let response = match timeout_at(deadline, client.forward(request)).await {
-            Ok(Ok(response)) => response.into_inner(),
-            Ok(Err(status)) => {
-                self.peers.forget(leader, Lane::Request);
-                return if was_not_sent(&status) || was_refused(&status) {
-                    Ok(None)
-                } else {
-                    Err(unknown(format!(
-                        "{leader} was asked and did not answer: {}",
-                        status.message()
-                    )))
-                };
-            }
-            Err(_) => {
-                return Err(unknown(format!("{leader} was asked and did not answer in time")));
-            }
-        };
-        match response.result {
-            Some(Wire::Outcome(bytes)) => Outcome::decode(&bytes)
-                .map(Some)
-                .map_err(|error| unknown(format!("the answer cannot be read: {error}"))),
-            Some(Wire::NotLeader(_)) => Ok(None),
-            Some(Wire::Unknown(cause)) => Err(ProposeError::OutcomeUnknown { cause }),
-            Some(Wire::Unreadable(cause)) => Err(ProposeError::Unreadable(cause)),
-            None => Err(unknown("the answer is empty")),
-        }
-    }
-}
-
-/// The other side read the request and refused it before it did anything.
-fn was_refused(status: &tonic::Status) -> bool {
-    matches!(
-        status.code(),
-        tonic::Code::PermissionDenied
-            | tonic::Code::Unauthenticated
-            | tonic::Code::FailedPrecondition
-            | tonic::Code::InvalidArgument
-            | tonic::Code::Unimplemented
-    )
-}
-
-fn unknown(cause: impl Into<String>) -> ProposeError {
-    ProposeError::OutcomeUnknown { cause: cause.into() }
 }

@@ -8,7 +8,12 @@ use std::{
     collections::BTreeSet,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
-    sync::{Arc, Mutex},
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -22,9 +27,13 @@ use quorate_raft::{
 use quorate_state::{Applied, Command, Outcome, Proposal, State};
 use tempfile::TempDir;
 use tokio::{net::TcpSocket, sync::oneshot, task::JoinHandle, time::Instant};
-use tonic::transport::{
-    Channel, Endpoint, Server,
-    server::{TcpConnectInfo, TcpIncoming},
+use tonic::{
+    body::Body,
+    codegen::http::{Request, Response},
+    transport::{
+        Channel, Endpoint, Server,
+        server::{TcpConnectInfo, TcpIncoming},
+    },
 };
 
 /// Nodes that are cut off from all others.
@@ -81,6 +90,64 @@ impl PeerAuthorizer for ByAddress {
     }
 }
 
+/// What becomes of the proposals that followers forward to a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fate {
+    /// They arrive and are answered.
+    #[default]
+    Pass,
+    /// They arrive, and the answer is lost.
+    LoseAnswer,
+    /// They never arrive, and nobody says so.
+    Stall,
+}
+
+/// The calls with which followers forward proposals, in the whole world.
+#[derive(Debug, Default)]
+pub struct Forwards {
+    pub calls: AtomicU64,
+    pub fate: Mutex<Fate>,
+}
+
+/// A master's service, with forwarded proposals counted and their fate carried out.
+#[derive(Clone)]
+struct Watched<S> {
+    service: S,
+    forwards: Arc<Forwards>,
+}
+
+impl<S> tower::Service<Request<Body>> for Watched<S>
+where
+    S: tower::Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let is_forward = request.uri().path().ends_with("/Forward");
+        let fate = if is_forward { *self.forwards.fate.lock().unwrap() } else { Fate::Pass };
+        self.forwards.calls.fetch_add(u64::from(is_forward), Ordering::SeqCst);
+        let answer = self.service.call(request);
+        Box::pin(async move {
+            match fate {
+                Fate::Pass => answer.await,
+                Fate::LoseAnswer => {
+                    answer.await?;
+                    Ok(tonic::Status::unavailable("the answer was lost").into_http())
+                }
+                Fate::Stall => std::future::pending().await,
+            }
+        })
+    }
+}
+
 fn ip_of(node: NodeId) -> Ipv4Addr {
     Ipv4Addr::new(127, 0, 0, u8::try_from(node.0).unwrap())
 }
@@ -110,6 +177,7 @@ pub struct World {
     pub keyring: Keyring,
     pub cluster: ClusterId,
     pub cut: Cut,
+    pub forwards: Arc<Forwards>,
     pub adjust: fn(&mut RaftOptions),
 }
 
@@ -121,7 +189,8 @@ impl World {
     pub fn with(adjust: fn(&mut RaftOptions)) -> Self {
         let cluster = ClusterId::from_parts(7, 7);
         let (keyring, _) = Keyring::create(&RootKey::generate(), cluster).unwrap();
-        Self { root: TempDir::new().unwrap(), keyring, cluster, cut: Cut::default(), adjust }
+        let (cut, forwards) = (Cut::default(), Arc::default());
+        Self { root: TempDir::new().unwrap(), keyring, cluster, cut, forwards, adjust }
     }
 
     pub fn folder(&self, node: u64) -> PathBuf {
@@ -159,7 +228,12 @@ impl World {
         let addr = listener.local_addr().unwrap();
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let (stop, stopped) = oneshot::channel::<()>();
-        let router = Server::builder().add_service(node.service());
+        let forwards = Arc::clone(&self.forwards);
+        let watch = tower::layer::layer_fn(move |service| Watched {
+            service,
+            forwards: Arc::clone(&forwards),
+        });
+        let router = Server::builder().layer(watch).add_service(node.service());
         let server = tokio::spawn(async move {
             // Connections are dropped with the server, as when a process dies.
             tokio::select! {
