@@ -21,7 +21,7 @@ pub const BUG: u8 = 255;
 #[must_use]
 pub const fn for_code(code: Code) -> u8 {
     match code.0 {
-        2104..=2199 | 2001 | 2002 => REFUSED,
+        2104..=2199 | 2001 | 2002 | 4024 => REFUSED,
         4503 | 4504 => NO_QUORUM,
         4001 | 4022 | 1014 => USAGE,
         9000..=9999 => BUG,
@@ -46,5 +46,14 @@ mod tests {
         assert_eq!(for_code(codes::NO_LEADER), NO_QUORUM);
         assert_eq!(for_code(codes::INTERNAL), BUG);
         assert_eq!(for_code(codes::NOT_FOUND), FAILED);
+        assert_eq!(for_code(codes::PORT_CLASH), REFUSED);
+    }
+
+    #[test]
+    fn every_exit_code_has_its_row_in_the_documentation() {
+        let page = include_str!("../../../docs/exit-codes.md");
+        for code in [DONE, FAILED, USAGE, REFUSED, NO_QUORUM, STILL_RUNNING, BUG] {
+            assert!(page.contains(&format!("\n| {code} | ")), "docs/exit-codes.md lacks {code}");
+        }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use quorate_keyring::{Keyring, Purpose, RootKey, SealedKeyring};
-use quorate_model::{ClusterId, Epoch, LogIndex, Timestamp};
+use quorate_model::{ClusterId, Epoch, LogIndex, Timestamp, hex};
 use serde::{Deserialize, Serialize};
 
 use crate::{ArchiveError, Digest, ObjectName};
@@ -149,14 +149,6 @@ fn aad(cluster: ClusterId) -> Vec<u8> {
 #[expect(clippy::expect_used, reason = "structs of texts, numbers and lists always serialize")]
 fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json::to_vec_pretty(value).expect("a plain struct serializes")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {

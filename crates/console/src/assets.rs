@@ -8,9 +8,8 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use quorate_model::hex;
 use sha2::{Digest, Sha256};
-
-use crate::session::hex;
 
 struct Asset {
     name: &'static str,

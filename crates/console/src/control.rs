@@ -45,8 +45,8 @@ impl UseCases for Control {
         stream::select(decided, observed).take_until(closed)
     }
 
-    async fn login(&self, login: &Login) -> Result<LoginAnswer, Refusal> {
-        access::login(self, login).await
+    async fn login(&self, login: &Login, from: &str) -> Result<LoginAnswer, Refusal> {
+        access::login(self, login, from).await
     }
 
     async fn authenticate(&self, token: &str) -> Result<Visitor<Principal>, Refusal> {
@@ -61,7 +61,7 @@ impl UseCases for Control {
     }
 
     async fn logout(&self, who: &Principal, token: &str) -> Result<(), Refusal> {
-        access::logout(self, who, token).await
+        access::logout(self, who, token, None).await
     }
 
     async fn change_password(
@@ -136,7 +136,12 @@ impl UseCases for Control {
         operations::intervene(self, who, id, intervention, None).await
     }
 
-    fn audit(&self, who: &Principal, at_most: usize) -> Result<Vec<AuditView>, Refusal> {
-        audit::list(self, who, at_most)
+    fn audit(
+        &self,
+        who: &Principal,
+        at_most: usize,
+        steps: bool,
+    ) -> Result<Vec<AuditView>, Refusal> {
+        audit::list(self, who, at_most, steps)
     }
 }

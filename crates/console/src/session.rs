@@ -1,6 +1,7 @@
 //! The session cookie, the token against forged forms, and where to go after a login.
 
 use axum::http::{HeaderMap, header};
+use quorate_model::hex;
 use sha2::{Digest, Sha256};
 
 /// The cookie that carries the access token.
@@ -63,10 +64,6 @@ pub(crate) fn local_path(next: Option<&str>) -> &str {
             && !path.starts_with("/log")
     })
     .unwrap_or("/")
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -61,8 +61,12 @@ pub trait UseCases: Clone + Send + Sync + 'static {
     /// Everything that changes from now on.
     fn changes(&self) -> impl Stream<Item = Change> + Send + Unpin + 'static;
 
-    /// Begins a session.
-    fn login(&self, login: &Login) -> impl Future<Output = Result<LoginAnswer, Refusal>> + Send;
+    /// Begins a session for somebody who asks from an address.
+    fn login(
+        &self,
+        login: &Login,
+        from: &str,
+    ) -> impl Future<Output = Result<LoginAnswer, Refusal>> + Send;
 
     /// Finds who a session token belongs to.
     fn authenticate(
@@ -151,9 +155,15 @@ pub trait UseCases: Clone + Send + Sync + 'static {
         intervention: Intervention,
     ) -> impl Future<Output = Result<OperationView, Refusal>> + Send;
 
-    /// The newest lines of the audit trail, newest first.
+    /// The newest lines of the audit trail, newest first; those of operations' single steps only
+    /// with `steps`.
     ///
     /// # Errors
     /// When the person may not see them.
-    fn audit(&self, who: &Self::Who, at_most: usize) -> Result<Vec<AuditView>, Refusal>;
+    fn audit(
+        &self,
+        who: &Self::Who,
+        at_most: usize,
+        steps: bool,
+    ) -> Result<Vec<AuditView>, Refusal>;
 }

@@ -45,7 +45,7 @@ pub(crate) fn sign(word: &str) -> (&'static str, Tone) {
         "paused" => ("pause", Tone::Warn),
         "stuck" | "degraded" | "at risk" | "refused" => ("alert", Tone::Warn),
         "down" | "failed" | "exited" | "not ready" | "stopped serving" => ("cross", Tone::Bad),
-        "aborting" | "undone" => ("undo", Tone::Warn),
+        "aborting" | "undone" | "kept" => ("undo", Tone::Warn),
         "aborted" => ("undo", Tone::Quiet),
         "pending" => ("dot", Tone::Quiet),
         "leader" => ("crown", Tone::Busy),

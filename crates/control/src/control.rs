@@ -15,7 +15,10 @@ use quorate_raft::RaftNode;
 use quorate_state::{Applied, Command, Proposal, State};
 use tokio::sync::{Semaphore, watch};
 
-use crate::{Inventory, Permission, Principal, ReadinessGate, node_sessions::NodeSessions};
+use crate::{
+    Inventory, Permission, Principal, ReadinessGate, failed_logins::FailedLogins,
+    node_sessions::NodeSessions,
+};
 
 /// How many passwords are checked at once: each check takes 19 MiB and a core on purpose, and
 /// anybody may ask for one.
@@ -73,6 +76,7 @@ pub struct Control {
     pub(crate) readiness: ReadinessGate,
     pub(crate) log_requests: Arc<AtomicU64>,
     pub(crate) password_checks: Arc<Semaphore>,
+    pub(crate) failed_logins: Arc<FailedLogins>,
     closing: Arc<watch::Sender<bool>>,
 }
 
@@ -87,6 +91,7 @@ impl Control {
             readiness: ReadinessGate::default(),
             log_requests: Arc::default(),
             password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS)),
+            failed_logins: Arc::default(),
             closing: Arc::new(watch::Sender::new(false)),
         }
     }

@@ -7,6 +7,7 @@
 
 mod background;
 mod control;
+mod failed_logins;
 mod inventory;
 mod node_sessions;
 mod principal;

@@ -123,6 +123,8 @@ codes! {
     PASSWORD_CHANGE_REQUIRED = 3004;
     /// The new password is too weak.
     PASSWORD_TOO_WEAK = 3005;
+    /// The last administrator cannot be taken away.
+    LAST_ADMIN = 3006;
     /// The node's certificate does not allow this.
     NODE_NOT_AUTHORIZED = 3010;
     /// The enrolment waits for approval.
@@ -142,6 +144,8 @@ codes! {
     SPECIFICATION_INVALID = 4022;
     /// The thing is in use.
     IN_USE = 4023;
+    /// Two instances, or an instance and a node, would listen on one port.
+    PORT_CLASH = 4024;
     /// The cluster is not ready.
     NOT_READY = 4503;
     /// There is no leader or no quorum of masters.

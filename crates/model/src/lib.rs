@@ -7,6 +7,7 @@
 
 mod code;
 mod component;
+mod hex;
 mod id;
 mod name;
 mod node;
@@ -20,6 +21,7 @@ pub use code::{Code, codes};
 pub use component::{
     ComponentSpec, DesiredInstance, InstanceSpec, MemberAction, RunState, SettingValue, Settings,
 };
+pub use hex::hex;
 pub use id::{
     ClusterId, Epoch, Generation, IdSource, LogIndex, NodeId, OperationId, ParseIdError, RequestId,
     Revision, Term, TokenId,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ComponentName, ComponentSpec, Generation, InstanceName, MemberAction, NodeId, OperationId,
-    Refusal, Revision, Term, Timestamp,
+    Refusal, RequestId, Revision, Term, Timestamp,
 };
 
 /// What an operation is about: what it locks while it runs, and what its plan is pinned to.
@@ -317,8 +317,10 @@ pub enum StepStatus {
     Finished,
     /// Failed.
     Failed,
-    /// Done and taken back.
+    /// Begun and taken back.
     Undone,
+    /// Begun, and left as it is while the operation was aborted: there is nothing to take back.
+    Kept,
 }
 
 impl StepStatus {
@@ -331,6 +333,7 @@ impl StepStatus {
             Self::Finished => "finished",
             Self::Failed => "failed",
             Self::Undone => "undone",
+            Self::Kept => "kept",
         }
     }
 }
@@ -389,6 +392,9 @@ pub struct Operation {
     pub records: Vec<StepRecord>,
     /// Who asked for it.
     pub requested_by: String,
+    /// The key by which the asker repeats the request, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<RequestId>,
     /// When.
     pub requested_at: Timestamp,
     /// When it ended.
@@ -407,13 +413,12 @@ impl Operation {
         self.records.iter().position(|record| record.status != StepStatus::Finished)
     }
 
-    /// The step to take back next: the last that was begun and is not undone. A step whose
-    /// begin was refused left nothing. `None` when nothing remains to be undone.
+    /// The step to take back next: the last that was begun and is neither undone nor kept. A step
+    /// whose begin was refused left nothing. `None` when nothing remains to be undone.
     #[must_use]
     pub fn next_undo(&self) -> Option<usize> {
-        self.records
-            .iter()
-            .rposition(|record| record.is_begun() && record.status != StepStatus::Undone)
+        let is_settled = |status| matches!(status, StepStatus::Undone | StepStatus::Kept);
+        self.records.iter().rposition(|record| record.is_begun() && !is_settled(record.status))
     }
 
     /// How many steps are finished.

@@ -274,7 +274,7 @@ impl<A: Actor> Runner<A> {
     async fn undo_one(&self, operation: &Operation) -> Result<(), Stop> {
         let Some(index) = operation.next_undo() else { return Err(Stop::Leave) };
         let seen = match &operation.plan.steps[index].undo {
-            Undo::Nothing | Undo::Impossible => "nothing to undo".to_owned(),
+            Undo::Nothing | Undo::Impossible => kept(&operation.plan.steps[index].kind).to_owned(),
             Undo::Do { kind } => match self.take_back(index, kind).await? {
                 Ok(seen) => seen,
                 Err(refusal) => return self.fail(index, refusal).await,
@@ -352,6 +352,16 @@ fn oldest_look(condition: &Condition, facts: &Facts<'_>) -> Duration {
 
 fn position(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+/// Why a step that was begun is left as it is by an abort.
+const fn kept(kind: &StepKind) -> &'static str {
+    match kind {
+        StepKind::Desire { .. } | StepKind::Member { .. } => "it stays done",
+        StepKind::Require { .. } | StepKind::Await { .. } | StepKind::Verify { .. } => {
+            "it only looked, and changed nothing"
+        }
+    }
 }
 
 fn overdue(refusal: Refusal, deadline: Duration) -> Refusal {

@@ -6,6 +6,8 @@
 
 pub mod conformance;
 mod driver;
+#[cfg(feature = "fakes")]
+pub mod fakes;
 mod render;
 mod rules;
 

@@ -41,6 +41,7 @@ pub(crate) struct View<'a> {
     pub(crate) component: &'a Component,
     pub(crate) rules: &'a dyn PackRules,
     observations: &'a Observations,
+    facts: Facts<'a>,
 }
 
 impl<'a> View<'a> {
@@ -50,7 +51,7 @@ impl<'a> View<'a> {
                 .hint("list them with: quorate component list"));
         };
         let rules = rules_of(facts.catalog, &component.spec)?;
-        Ok(Self { component, rules, observations: facts.observations })
+        Ok(Self { component, rules, observations: facts.observations, facts: *facts })
     }
 
     pub(crate) const fn spec(&self) -> &'a ComponentSpec {
@@ -345,12 +346,12 @@ impl<'a> View<'a> {
         nodes
             .into_iter()
             .filter(|node| !self.observations.is_reporting(*node))
-            .map(node_silent)
+            .map(|node| node_silent(&self.facts.node_name(node)))
             .collect()
     }
 }
 
-pub(crate) fn node_silent(node: NodeId) -> Refusal {
+pub(crate) fn node_silent(node: &str) -> Refusal {
     Refusal::new(codes::NODE_SILENT, format!("the node manager of {node} does not report"))
         .hint("see that it runs on that host: quorate status")
 }
@@ -385,5 +386,11 @@ impl<'a> Facts<'a> {
         catalog: &'a Catalog,
     ) -> Self {
         Self { state, observations, catalog }
+    }
+
+    /// A node as people know it: its name, or its id when it has none any more.
+    pub(crate) fn node_name(&self, id: NodeId) -> String {
+        let node = self.state.metadata.nodes.get(&id);
+        node.map_or_else(|| id.to_string(), |node| format!("`{}`", node.name))
     }
 }

@@ -12,6 +12,7 @@ use crate::{
     Facts,
     condition::{node_silent, rules_of},
     planner::{desire, over, verify, wait},
+    ports,
 };
 
 pub(crate) fn plan(
@@ -22,6 +23,9 @@ pub(crate) fn plan(
     let rules = rules_of(facts.catalog, spec).map_err(|refusal| vec![refusal])?;
     let mut refusals = rules.validate(spec).err().unwrap_or_default();
     refusals.extend(placement(spec, facts));
+    if refusals.is_empty() {
+        refusals = ports::clashes(spec, rules, facts);
+    }
     if !refusals.is_empty() {
         return Err(refusals);
     }
@@ -42,7 +46,7 @@ pub(crate) fn plan(
     for instance in &spec.instances {
         steps.push(desire(
             DesireChange::Run { instance: instance.name.clone() },
-            format!("Start `{}` on {}", instance.name, instance.node),
+            format!("Start `{}` on {}", instance.name, facts.node_name(instance.node)),
             match rules.quorum() {
                 QuorumKind::Majority => {
                     "Members of a new cluster are started together: none can serve before a \
@@ -106,13 +110,13 @@ fn placement(spec: &ComponentSpec, facts: &Facts<'_>) -> Vec<Refusal> {
         match metadata.nodes.get(&instance.node) {
             Some(node) if node.roles.node_manager => {
                 if !facts.observations.is_reporting(instance.node) {
-                    refusals.push(node_silent(instance.node));
+                    refusals.push(node_silent(&facts.node_name(instance.node)));
                 }
             }
             _ => refusals.push(
                 Refusal::new(
                     codes::NOT_FOUND,
-                    format!("there is no node manager {}", instance.node),
+                    format!("there is no node manager {}", facts.node_name(instance.node)),
                 )
                 .hint("list them with: quorate node list"),
             ),

@@ -11,6 +11,7 @@ mod create;
 pub mod health;
 mod observations;
 mod planner;
+mod ports;
 mod remove;
 mod restart;
 

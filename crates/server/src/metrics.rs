@@ -97,6 +97,9 @@ pub(crate) fn render(control: &Control, http: &HttpMetrics) -> Result<String, fm
         Unit::Seconds,
         http.duration.clone(),
     );
+    let failed = Counter::<u64>::default();
+    failed.inc_by(now.failed_logins);
+    registry.register("failed_logins", "Logins that failed on this master", failed);
     let build = Family::<Vec<(String, String)>, Gauge<i64, AtomicI64>>::default();
     build.get_or_create(&vec![("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]).set(1);
     registry.register("build_info", "The version of this binary", build);

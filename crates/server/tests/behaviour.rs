@@ -126,6 +126,107 @@ async fn concurrent_repeats_of_a_request_make_one_operation() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_repeated_request_for_a_token_is_answered_with_the_same_token() {
+    let master = InProcessMaster::start(0).await;
+    let token = login(&master, "admin").await;
+    let keyed = [("authorization", token.as_str()), ("idempotency-key", "once")];
+    let body = || Some(json!({ "role": "master", "ttlMs": 60_000 }));
+    let create = || call(&master, "POST", "/admin/api/tokens", &keyed, body());
+    let (a, b, c) = tokio::join!(create(), create(), create());
+    for answer in [&a, &b, &c] {
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+        assert_eq!(answer.body, a.body);
+    }
+    let text = JoinToken::parse(a.body["token"].as_str().unwrap()).unwrap();
+    let prepared = enrolment::prepare(&master.control, text.id, text.secret.as_slice()).await;
+    assert!(prepared.is_ok(), "{prepared:?}");
+    let other = json!({ "role": "node-manager", "ttlMs": 60_000 });
+    let other = call(&master, "POST", "/admin/api/tokens", &keyed, Some(other)).await;
+    assert_eq!(other.body["code"], "Q4001", "{}", other.body);
+    let plain = [("authorization", token.as_str())];
+    let unkeyed = call(&master, "POST", "/admin/api/tokens", &plain, body()).await;
+    assert_ne!(unkeyed.body["token"], a.body["token"]);
+    let list = call(&master, "GET", "/admin/api/tokens", &plain, None).await;
+    assert_eq!(list.body.as_array().unwrap().len(), 2, "{}", list.body);
+
+    let path = format!("/admin/api/tokens/{}", a.body["id"].as_str().unwrap());
+    let revoke = [("authorization", token.as_str()), ("idempotency-key", "gone")];
+    for _ in 0..2 {
+        let answer = call(&master, "DELETE", &path, &revoke, None).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT, "{}", answer.body);
+    }
+    let answer = call(&master, "DELETE", &path, &plain, None).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND, "{}", answer.body);
+    master.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failed_logins_are_counted() {
+    let master = InProcessMaster::start(0).await;
+    for (user, password) in [("admin", "wrong"), ("nobody", "x"), ("No Name", "x")] {
+        let body = json!({ "username": user, "password": password });
+        let answer = call(&master, "POST", "/admin/api/auth/login", &[], Some(body)).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", answer.body);
+    }
+    login(&master, "admin").await;
+    let request = Request::get("/metrics").body(Body::empty()).unwrap();
+    let response = master.router.clone().oneshot(request).await.unwrap();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    assert!(text.contains("\nquorate_failed_logins_total 3\n"), "{text}");
+    master.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operations_sort_by_time_whatever_their_keys_and_steps_do_not_bury_the_audit_trail() {
+    let master = InProcessMaster::start(1).await;
+    let _manager = FakeNodeManager::start(master.control.clone(), NodeId(2));
+    let token = login(&master, "admin").await;
+    let plain = [("authorization", token.as_str())];
+    let mut ids = Vec::new();
+    for name in ["a", "b", "c", "d", "e"] {
+        let spec = json!({
+            "name": name, "pack": "process", "instances": [{ "node": "nm1" }],
+            "settings": { "command": ["/bin/sleep", "1000"] },
+        });
+        let keyed = [("authorization", token.as_str()), ("idempotency-key", name)];
+        let until = tokio::time::Instant::now() + Duration::from_secs(20);
+        let answer = loop {
+            let create = call(&master, "POST", "/admin/api/components", &keyed, Some(spec.clone()));
+            let answer = create.await;
+            if answer.status == StatusCode::ACCEPTED {
+                break answer;
+            }
+            assert!(tokio::time::Instant::now() < until, "{}", answer.body);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        ids.push(answer.body["id"].as_str().unwrap().to_owned());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(ids.is_sorted(), "{ids:?}");
+    let list = call(&master, "GET", "/admin/api/operations", &plain, None).await;
+    let listed: Vec<&str> =
+        list.body.as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+    assert!(listed.iter().rev().eq(&ids), "{listed:?}");
+
+    let until = tokio::time::Instant::now() + Duration::from_secs(20);
+    let is_step = |one: &Value| one["action"].as_str().unwrap().starts_with("operation.step.");
+    loop {
+        let all = call(&master, "GET", "/admin/api/audit?steps=true", &plain, None).await;
+        if all.body.as_array().unwrap().iter().any(is_step) {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < until, "{}", all.body);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let few = call(&master, "GET", "/admin/api/audit", &plain, None).await;
+    assert!(!few.body.as_array().unwrap().iter().any(is_step), "{}", few.body);
+    assert!(few.body.as_array().unwrap().iter().any(|one| one["action"] == "operation.submit"));
+    assert_eq!(master.control.state().audit.verify(), Ok(()));
+    master.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_end_with_the_session_and_with_the_control_plane() {
     let master = InProcessMaster::start(0).await;
     let token = login(&master, "viewer").await;
@@ -156,7 +257,7 @@ async fn a_join_that_cannot_succeed_leaves_the_token_unspent_and_a_spent_one_ope
     let master = InProcessMaster::start(0).await;
     let root = Principal::local_root().unwrap();
     let body = CreateTokenBody { role: "master".to_owned(), ttl_ms: 60_000 };
-    let created = tokens::create(&master.control, &root, &body).await.unwrap();
+    let created = tokens::create(&master.control, &root, &body, None).await.unwrap();
     let token = JoinToken::parse(&created.token).unwrap();
     let secret = token.secret.to_vec();
     let whole = enrolment::JoinRequest {

@@ -25,6 +25,14 @@ pub enum CodecError {
         /// The version found.
         found: u8,
     },
+    /// No version there ever was: damaged, or not ours.
+    #[error("the {what} has format version {found}, which never existed: it is damaged")]
+    UnknownVersion {
+        /// What was being read.
+        what: &'static str,
+        /// The version found.
+        found: u8,
+    },
     /// Not what it should be.
     #[error("cannot decode the {what}: {source}")]
     Decode {
@@ -56,6 +64,9 @@ fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, Co
         None => Err(CodecError::Empty { what }),
         Some((&FORMAT_VERSION, body)) => {
             rmp_serde::from_slice(body).map_err(|source| CodecError::Decode { what, source })
+        }
+        Some((&found, _)) if found < FORMAT_VERSION => {
+            Err(CodecError::UnknownVersion { what, found })
         }
         Some((&found, _)) => Err(CodecError::TooNew { what, found }),
     }

@@ -135,6 +135,10 @@ pub enum Command {
         id: OperationId,
         /// Its plan.
         plan: Plan,
+        /// The key by which the asker repeats the request. It is part of the command and not of
+        /// the envelope, because a repeat is planned anew and so makes another command.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        key: Option<RequestId>,
     },
     /// A leader begins a step, or begins it again.
     BeginStep {
@@ -210,7 +214,7 @@ impl Command {
             Self::CreateSession { session, .. } => ("session.create", session.user.to_string()),
             Self::EndSession { .. } => ("session.end", String::new()),
             Self::PutUser { name, .. } => ("user.put", name.to_string()),
-            Self::SubmitOperation { id, plan } => {
+            Self::SubmitOperation { id, plan, .. } => {
                 ("operation.submit", format!("{} {id}", plan.request.title()))
             }
             Self::BeginStep { id, step, .. } => ("operation.step.begin", format!("{id}/{step}")),

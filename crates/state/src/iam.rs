@@ -1,7 +1,7 @@
 //! The `iam` part of the state: people, their sessions, and join tokens.
 
 use imbl::OrdMap;
-use quorate_model::{EnrolRole, NodeId, Timestamp, TokenId, UserName};
+use quorate_model::{EnrolRole, NodeId, RequestId, Timestamp, TokenId, UserName};
 use serde::{Deserialize, Serialize};
 
 /// What a user may do.
@@ -51,6 +51,15 @@ pub enum TokenStatus {
     },
 }
 
+/// A request that its principal may repeat: the same key finds what it made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyedRequest {
+    /// The key that the principal chose.
+    pub key: RequestId,
+    /// Hex SHA-256 of what was asked for, so that the key cannot stand for something else.
+    pub request_sha256: String,
+}
+
 /// A join token: single-use, time-limited; only its secret's hash is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinToken {
@@ -64,6 +73,9 @@ pub struct JoinToken {
     pub created_by: String,
     /// Where it stands.
     pub status: TokenStatus,
+    /// How its maker may ask for it again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<KeyedRequest>,
 }
 
 /// Users, sessions, tokens.

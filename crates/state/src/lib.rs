@@ -20,7 +20,7 @@ mod root;
 pub use audit::{AuditEntry, AuditTrail, BrokenChain};
 pub use codec::{CodecError, FORMAT_VERSION, OutcomeCodec};
 pub use command::{Command, NewNode, Proposal};
-pub use iam::{Iam, JoinToken, Session, TokenStatus, User, UserRole};
+pub use iam::{Iam, JoinToken, KeyedRequest, Session, TokenStatus, User, UserRole};
 pub use kms::Kms;
 pub use metadata::{Component, InstanceRecord, Metadata, Node, Setting, Tombstone};
 pub use outcome::{Applied, Outcome};

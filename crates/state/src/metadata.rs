@@ -5,7 +5,8 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use quorate_model::{
     ComponentName, ComponentSpec, DesiredInstance, Epoch, Generation, InstanceName, NodeId,
-    NodeName, NodeRoles, Operation, OperationId, Revision, RunState, SettingKey, Subject, Term,
+    NodeName, NodeRoles, Operation, OperationId, RequestId, Revision, RunState, SettingKey,
+    Subject, Term,
     Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -123,6 +124,14 @@ impl Metadata {
             Subject::Masters => Some(self.masters_revision),
             Subject::Node { node } => self.nodes.get(node).map(|known| known.revision),
         }
+    }
+
+    /// The operation that a principal asked for under this key.
+    #[must_use]
+    pub fn operation_keyed(&self, principal: &str, key: &RequestId) -> Option<&Arc<Operation>> {
+        self.operations.values().find(|operation| {
+            operation.key.as_ref() == Some(key) && operation.requested_by == principal
+        })
     }
 
     /// What the node manager of `node` shall keep true, as ordered by the leader of `term`.

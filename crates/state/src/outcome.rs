@@ -1,6 +1,6 @@
 //! What applying a command gave.
 
-use quorate_model::{NodeId, Refusal, Revision};
+use quorate_model::{NodeId, OperationId, Refusal, Revision, TokenId};
 use serde::{Deserialize, Serialize};
 
 /// What a command that was allowed gave.
@@ -13,6 +13,10 @@ pub enum Applied {
     Revision(Revision),
     /// The node has this id.
     Node(NodeId),
+    /// The operation that the request made, now or when it was asked for first.
+    Operation(OperationId),
+    /// The join token that the request made, now or when it was asked for first.
+    Token(TokenId),
 }
 
 /// The answer to a proposal: applied, or refused without any change.

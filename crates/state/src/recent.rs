@@ -8,7 +8,10 @@ use crate::Outcome;
 
 /// At most this many outcomes are remembered.
 const KEPT: usize = 100_000;
-/// An outcome is remembered at least this long, in milliseconds, unless there are too many.
+/// The newest outcomes are remembered whatever any clock says: moments are chosen by the clocks of
+/// the proposers, and one that is an hour ahead must not make retries of the others new requests.
+const KEPT_ALWAYS: usize = 20_000;
+/// The older ones are remembered this long, in milliseconds, unless there are too many.
 const KEPT_MS: u64 = 10 * 60 * 1000;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,7 +62,8 @@ impl RecentOutcomes {
         self.order.push_back((at, key));
         while let Some((oldest_at, _)) = self.order.front() {
             let expired = oldest_at.0.saturating_add(KEPT_MS) < at.0;
-            if !expired && self.order.len() <= KEPT {
+            let may_go = expired && self.order.len() > KEPT_ALWAYS;
+            if !may_go && self.order.len() <= KEPT {
                 break;
             }
             if let Some((_, key)) = self.order.pop_front() {

@@ -143,6 +143,7 @@ impl InProcessMaster {
                 expires_at: at.plus(Duration::from_secs(60)),
                 created_by: "test".to_owned(),
                 status: quorate_state::TokenStatus::Unused,
+                request: None,
             },
         })
         .await;

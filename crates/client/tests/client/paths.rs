@@ -41,7 +41,7 @@ async fn every_method_calls_its_path() {
     let _ = client.tokens().await;
     let _ = client.token_create(&token).await;
     let _ = client.token_revoke("T1").await;
-    let _ = client.audit(5).await;
+    let _ = client.audit(5, true).await;
     let _ = client.healthz().await;
     let _ = client.metrics().await;
     let asked = fake.asked();

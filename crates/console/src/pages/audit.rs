@@ -14,6 +14,8 @@ pub(crate) struct AuditMain {
     pub(crate) lines: Vec<AuditView>,
     /// How many were asked for.
     pub(crate) at_most: usize,
+    /// Whether the single steps of operations are shown too.
+    pub(crate) steps: bool,
 }
 
 impl Main for AuditMain {
@@ -22,7 +24,7 @@ impl Main for AuditMain {
     }
 
     fn source(&self) -> String {
-        "/audit".to_owned()
+        if self.steps { "/audit?steps=true".to_owned() } else { "/audit".to_owned() }
     }
 
     fn place(&self) -> &'static str {

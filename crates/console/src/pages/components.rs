@@ -2,12 +2,11 @@
 
 use askama::Template;
 use quorate_api::rest::{ComponentView, PlanView};
-use quorate_model::{Refusal, codes};
+use quorate_model::{Refusal, codes, hex};
 use sha2::{Digest, Sha256};
 
 use super::{Main, overview::instance_pips, parts};
 use crate::{
-    session,
     survival::{self, Survival},
     words,
 };
@@ -136,7 +135,7 @@ pub(crate) fn plan_digest(plan: &PlanView) -> String {
         add(&step.title);
         add(&step.why);
     }
-    session::hex(&hasher.finalize()[..16])
+    hex(&hasher.finalize()[..16])
 }
 
 /// The `main` part of an instance's log.

@@ -108,7 +108,7 @@ impl OverviewMain {
         operation
             .step_list
             .iter()
-            .find(|step| !matches!(step.status.as_str(), "finished" | "undone"))
+            .find(|step| !matches!(step.status.as_str(), "finished" | "undone" | "kept"))
     }
 
     fn ready_masters(&self) -> usize {

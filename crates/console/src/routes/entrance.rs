@@ -1,8 +1,10 @@
 //! Login, logout, change of password.
 
+use std::net::SocketAddr;
+
 use axum::{
-    Form,
-    extract::{Query, State},
+    Extension, Form,
+    extract::{ConnectInfo, Query, State},
     http::{HeaderMap, StatusCode, header::SET_COOKIE},
     response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
@@ -45,12 +47,17 @@ pub(crate) async fn show_login(Query(query): Query<LoginQuery>) -> Response {
 
 pub(crate) async fn login<U: UseCases>(
     State(use_cases): State<U>,
+    address: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
     Form(form): Form<LoginForm>,
 ) -> Response {
     let next = session::local_path(form.next.as_deref()).to_owned();
     let login = rest::Login { username: form.username.trim().to_owned(), password: form.password };
-    match use_cases.login(&login).await {
+    let from = address.map_or_else(
+        || "an unknown address".to_owned(),
+        |Extension(ConnectInfo(address))| address.to_string(),
+    );
+    match use_cases.login(&login, &from).await {
         Ok(answer) => {
             let cookie = session::begin(&answer.access_token, is_secure(&headers));
             let to = if answer.must_change_password { "/password" } else { &next };

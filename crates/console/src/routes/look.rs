@@ -1,6 +1,10 @@
 //! Pages that are only looked at: overview, nodes, audit.
 
-use axum::{extract::State, response::Response};
+use axum::{
+    extract::{Query, State},
+    response::Response,
+};
+use serde::Deserialize;
 
 use super::{Failure, Visit};
 use crate::{
@@ -39,12 +43,19 @@ pub(crate) async fn nodes<U: UseCases>(
     Ok(visit.page(&NodesMain::new(&use_cases.node(), status)))
 }
 
+#[derive(Deserialize)]
+pub(crate) struct AuditQuery {
+    #[serde(default)]
+    steps: bool,
+}
+
 pub(crate) async fn audit<U: UseCases>(
     State(use_cases): State<U>,
     visit: Visit<U>,
+    Query(AuditQuery { steps }): Query<AuditQuery>,
 ) -> Result<Response, Failure> {
     let lines = use_cases
-        .audit(&visit.visitor.who, AUDIT_LINES)
+        .audit(&visit.visitor.who, AUDIT_LINES, steps)
         .map_err(|refusal| visit.refuse(refusal))?;
-    Ok(visit.page(&AuditMain { lines, at_most: AUDIT_LINES }))
+    Ok(visit.page(&AuditMain { lines, at_most: AUDIT_LINES, steps }))
 }

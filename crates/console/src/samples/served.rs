@@ -67,7 +67,7 @@ impl UseCases for SampleCluster {
         WatchStream::from_changes(self.moves.subscribe()).map(|_| Change::Decided)
     }
 
-    async fn login(&self, login: &Login) -> Result<LoginAnswer, Refusal> {
+    async fn login(&self, login: &Login, _: &str) -> Result<LoginAnswer, Refusal> {
         if login.password != "sample" {
             let message = "the user name or the password is wrong";
             return Err(Refusal::new(codes::LOGIN_FAILED, message)
@@ -180,7 +180,7 @@ impl UseCases for SampleCluster {
         self.operation(who, id)
     }
 
-    fn audit(&self, _: &String, at_most: usize) -> Result<Vec<AuditView>, Refusal> {
+    fn audit(&self, _: &String, at_most: usize, _: bool) -> Result<Vec<AuditView>, Refusal> {
         Ok(self.look().audit.iter().take(at_most).cloned().collect())
     }
 }

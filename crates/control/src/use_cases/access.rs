@@ -1,12 +1,15 @@
 //! Logging in and out, and changing one's password.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use quorate_api::rest::{ChangePassword, Login, LoginAnswer, WhoAmI};
 use quorate_keyring::identity::{
     SessionToken, hash_password, hash_session_token, spend_password_check, verify_password,
 };
-use quorate_model::{Refusal, UserName, codes};
+use quorate_model::{Refusal, RequestId, UserName, codes, hex};
 use quorate_state::{Command, Session, User};
 
 use crate::{Control, Principal};
@@ -17,11 +20,21 @@ const SHORTEST_PASSWORD: usize = 12;
 /// How long a login waits for its turn to have the password checked.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Begins a session.
+/// Begins a session for somebody who asks from an address. Every login is a session of its own,
+/// so a repeated one needs no key. One that fails is written to the node's log, without the
+/// password.
 ///
 /// # Errors
 /// One refusal for every wrong pair of name and password: it does not tell which was wrong.
-pub async fn login(control: &Control, login: &Login) -> Result<LoginAnswer, Refusal> {
+pub async fn login(control: &Control, login: &Login, from: &str) -> Result<LoginAnswer, Refusal> {
+    let answer = begin_session(control, login).await;
+    if answer.as_ref().is_err_and(|refusal| refusal.code == codes::LOGIN_FAILED) {
+        control.failed_logins.note(&login.username, from, Instant::now());
+    }
+    answer
+}
+
+async fn begin_session(control: &Control, login: &Login) -> Result<LoginAnswer, Refusal> {
     let state = control.linearized().await?;
     let wrong = || {
         Refusal::new(codes::LOGIN_FAILED, "the user name or the password is wrong")
@@ -124,13 +137,19 @@ fn principal_of(
 ///
 /// # Errors
 /// When there is no leader.
-pub async fn logout(control: &Control, principal: &Principal, token: &str) -> Result<(), Refusal> {
+pub async fn logout(
+    control: &Control,
+    principal: &Principal,
+    token: &str,
+    request_id: Option<RequestId>,
+) -> Result<(), Refusal> {
     let Some(hash) = hash_session_token(token) else { return Ok(()) };
     let command = Command::EndSession { token_sha256: hex(&hash) };
-    control.propose_as(principal.audit_name(), None, command).await.map(|_| ())
+    control.propose_as(principal.audit_name(), request_id, command).await.map(|_| ())
 }
 
-/// Changes one's own password; every session of the user ends.
+/// Changes one's own password; every session of the user ends. So does that of the caller, which
+/// is why a repeat needs no key: it finds no session any more.
 ///
 /// # Errors
 /// When the present password is wrong or the new one too weak.
@@ -176,12 +195,4 @@ pub fn who_am_i(principal: &Principal) -> WhoAmI {
         username: principal.user.to_string(),
         role: format!("{:?}", principal.role).to_lowercase(),
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

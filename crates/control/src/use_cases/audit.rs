@@ -1,13 +1,16 @@
 //! The audit trail.
 
 use quorate_api::rest::AuditView;
-use quorate_model::Refusal;
+use quorate_model::{Refusal, hex};
 use quorate_state::AuditEntry;
 
-use super::access::hex;
 use crate::{Control, Permission, Principal};
 
-/// The newest entries, newest first.
+/// What the engine does on its own for every step of an operation; the operation's transcript
+/// tells the same, in better words.
+const STEPS: &str = "operation.step.";
+
+/// The newest entries, newest first; those of operations' single steps only on request.
 ///
 /// # Errors
 /// When the principal may not see them.
@@ -15,9 +18,12 @@ pub fn list(
     control: &Control,
     principal: &Principal,
     at_most: usize,
+    steps: bool,
 ) -> Result<Vec<AuditView>, Refusal> {
     principal.require(Permission::Administer)?;
-    Ok(control.state().audit.entries.iter().rev().take(at_most).map(view).collect())
+    let state = control.state();
+    let wanted = |entry: &&AuditEntry| steps || !entry.action.starts_with(STEPS);
+    Ok(state.audit.entries.iter().rev().filter(wanted).take(at_most).map(view).collect())
 }
 
 fn view(entry: &AuditEntry) -> AuditView {

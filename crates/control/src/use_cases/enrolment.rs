@@ -1,12 +1,11 @@
 //! Letting nodes in: the joiner proves itself by a token, the cluster by its certificate.
 
 use quorate_keyring::identity::{CertificateAuthority, secrets_match};
-use quorate_model::{ClusterId, EnrolRole, Epoch, NodeId, NodeName, Refusal, TokenId, codes};
+use quorate_model::{ClusterId, EnrolRole, Epoch, NodeId, NodeName, Refusal, TokenId, codes, hex};
 use quorate_state::{Applied, Command, JoinToken, NewNode, TokenStatus};
 
 use sha2::{Digest, Sha256};
 
-use super::access::hex;
 use crate::Control;
 
 /// What a joiner learns before its token is spent.

@@ -35,6 +35,8 @@ pub struct Numbers {
     pub settings: usize,
     /// How many operations have not ended.
     pub operations_unfinished: usize,
+    /// How many logins have failed on this master since it started.
+    pub failed_logins: u64,
 }
 
 /// The numbers of now. Needs no login.
@@ -55,6 +57,7 @@ pub fn read(control: &Control) -> Numbers {
         learners: raft.learners.len(),
         epoch: state.epoch.0,
         feature_level: state.feature_level,
+        failed_logins: control.failed_logins.total(),
         nodes: metadata.nodes.len(),
         components: metadata.components.len(),
         settings: metadata.settings.len(),

@@ -2,8 +2,7 @@
 
 use quorate_api::rest::{OperationSummary, OperationView, PlanView};
 use quorate_model::{OperationId, OperationRequest, Refusal, RequestId, codes};
-use quorate_state::Command;
-use sha2::{Digest, Sha256};
+use quorate_state::{Applied, Command};
 
 use crate::{Control, Permission, Principal, views};
 
@@ -33,41 +32,42 @@ pub async fn submit(
 ) -> Result<OperationView, Vec<Refusal>> {
     let one = |refusal: Refusal| vec![refusal];
     principal.require(Permission::Operate).map_err(one)?;
-    let id = match &request_id {
-        // The same request with the same key must make the same command, hence the same id.
-        Some(key) => repeatable_id(control, principal, key),
-        None => control.new_operation_id(),
-    };
-    if request_id.is_some()
-        && let Some(repeated) = submitted(control, id, &request).await.map_err(one)?
-    {
+    let key = request_id.as_ref();
+    if let Some(repeated) = submitted(control, principal, key, &request).await.map_err(one)? {
         return Ok(repeated);
     }
     let plan = match control.with_facts(|facts| quorate_plan::plan(&request, facts)) {
         Ok(plan) => plan,
-        // A concurrent repeat of this request may have begun meanwhile and hold the locks.
-        Err(refusals) => return repeated_or(control, id, &request, refusals).await,
-    };
-    let command = Command::SubmitOperation { id, plan };
-    match control.change(principal, Permission::Operate, None, command).await {
-        Ok(_) => {}
-        // A concurrent repeat of this request was faster.
-        Err(refusal) if refusal.code == codes::NAME_TAKEN => {
-            return repeated_or(control, id, &request, one(refusal)).await;
+        Err(refusals) => {
+            // A concurrent repeat of this request may have begun meanwhile and hold the locks.
+            let repeated = submitted(control, principal, key, &request).await.map_err(one)?;
+            return repeated.ok_or(refusals);
         }
-        Err(refusal) => return Err(one(refusal)),
-    }
-    submitted(control, id, &request).await.map_err(one)?.ok_or_else(|| one(unknown(id)))
+    };
+    // An id tells the moment: operations sort by it. A repeat is found by its key, not by its id.
+    let id = control.new_operation_id();
+    let command = Command::SubmitOperation { id, plan, key: request_id };
+    let applied = control.change(principal, Permission::Operate, None, command).await;
+    // A concurrent repeat of this request may have been faster.
+    let Applied::Operation(id) = applied.map_err(one)? else {
+        return Err(one(Refusal::new(codes::INTERNAL, "the submission gave no operation")));
+    };
+    control.linearized().await.map_err(one)?;
+    show(control, principal, &id.to_string()).map_err(one)
 }
 
-/// The operation that was submitted under this id, if one was, read no earlier than now.
+/// The operation that a principal submitted under this key, if one was, read no earlier than now.
 async fn submitted(
     control: &Control,
-    id: OperationId,
+    principal: &Principal,
+    key: Option<&RequestId>,
     request: &OperationRequest,
 ) -> Result<Option<OperationView>, Refusal> {
+    let Some(key) = key else { return Ok(None) };
     let state = control.linearized().await?;
-    let Some(known) = state.metadata.operations.get(&id) else { return Ok(None) };
+    let Some(known) = state.metadata.operation_keyed(&principal.audit_name(), key) else {
+        return Ok(None);
+    };
     if known.plan.request != *request {
         return Err(Refusal::new(
             codes::REQUEST_MALFORMED,
@@ -75,41 +75,12 @@ async fn submitted(
         )
         .hint("use a new key for a new request; the same key only repeats the same request"));
     }
-    Ok(Some(views::operation(known, control.inventory.waiting(id).as_ref())))
-}
-
-/// The operation that a repeat of this request has submitted, or else the refusals.
-async fn repeated_or(
-    control: &Control,
-    id: OperationId,
-    request: &OperationRequest,
-    refusals: Vec<Refusal>,
-) -> Result<OperationView, Vec<Refusal>> {
-    match submitted(control, id, request).await {
-        Ok(None) => Err(refusals),
-        Ok(Some(repeated)) => Ok(repeated),
-        Err(refusal) => Err(vec![refusal]),
-    }
+    Ok(Some(views::operation(known, control.inventory.waiting(known.id).as_ref())))
 }
 
 fn unknown(id: OperationId) -> Refusal {
     Refusal::new(codes::NOT_FOUND, format!("there is no operation {id}"))
         .hint("list them with: quorate operation list")
-}
-
-/// An id made of the principal and the key alone, so that a repeated request finds the operation
-/// that the first one made. The moment is left out on purpose: it would differ.
-fn repeatable_id(control: &Control, principal: &Principal, key: &RequestId) -> OperationId {
-    let mut hasher = Sha256::new();
-    for part in [&control.cluster().to_string(), &principal.audit_name(), key.as_str()] {
-        hasher.update(part.as_bytes());
-        hasher.update([0]);
-    }
-    let digest = hasher.finalize();
-    let (moment, random) = digest.split_at(6);
-    let number =
-        |bytes: &[u8]| bytes.iter().fold(0, |sum: u128, byte| (sum << 8) | u128::from(*byte));
-    OperationId::from_parts(u64::try_from(number(moment)).unwrap_or(0), number(&random[..10]))
 }
 
 /// All operations, newest first.

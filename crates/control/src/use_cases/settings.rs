@@ -126,7 +126,7 @@ fn view(key: &SettingKey, setting: &Setting) -> Result<SettingView, Refusal> {
 fn written(key: &SettingKey, applied: &Applied) -> SettingWritten {
     let revision = match applied {
         Applied::Revision(revision) => revision.0,
-        Applied::Done | Applied::Node(_) => 0,
+        _ => 0,
     };
     SettingWritten { key: key.to_string(), revision }
 }

@@ -2,13 +2,15 @@
 
 use std::{fmt, time::Duration};
 
-use quorate_model::{ClusterId, NodeId, Timestamp};
+use hkdf::Hkdf;
+use quorate_model::{ClusterId, NodeId, Timestamp, TokenId};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
     Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber, date_time_ymd,
 };
 use rustls_pki_types::CertificateDer;
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::{
@@ -147,6 +149,25 @@ impl CertificateAuthority {
             nodes: Root::open(&stored.nodes)?,
             components: Root::open(&stored.components)?,
         })
+    }
+
+    /// The secret of a join token, derived from the authority's key and the token's id, so that
+    /// the answer to a repeated request can be given again without keeping it anywhere.
+    ///
+    /// # Errors
+    /// None in practice; the type leaves room for a failing derivation.
+    pub fn token_secret(&self, token: TokenId) -> Result<Zeroizing<[u8; 32]>, KeyringError> {
+        let unreadable = KeyringError::CertificateUnreadable { what: "certificate authority" };
+        let key = Zeroizing::new(self.nodes.key.serialize_der());
+        let salt = self.cluster.to_string();
+        let mut secret = Zeroizing::new([0; 32]);
+        Hkdf::<Sha256>::new(Some(salt.as_bytes()), &key)
+            .expand_multi_info(
+                &[b"quorate/1/join-token/", token.to_string().as_bytes()],
+                secret.as_mut_slice(),
+            )
+            .map_err(|_| unreadable)?;
+        Ok(secret)
     }
 
     /// Certifies a node: whoever holds the key of the request is `node` for `lifetime`. Names in

@@ -33,7 +33,7 @@ impl Cluster {
         let leader = Leader {
             cluster: self.clone(),
             term: Term(term),
-            catalog: super::pack::catalog(),
+            catalog: quorate_pack::fakes::catalog(),
             lag,
         };
         tokio::spawn(quorate_operations::run(Arc::new(leader)))

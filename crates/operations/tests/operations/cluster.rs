@@ -200,9 +200,9 @@ impl Cluster {
     pub(crate) fn submit(&self, number: u64, request: &OperationRequest) -> OperationId {
         let id = OperationId::from_parts(START.0 + number, 0);
         let (state, observations, catalog) =
-            (self.state(), self.observations(), super::pack::catalog());
+            (self.state(), self.observations(), quorate_pack::fakes::catalog());
         let plan = quorate_plan::plan(request, &Facts::new(&state, &observations, &catalog));
-        self.apply(Command::SubmitOperation { id, plan: plan.unwrap() }).unwrap();
+        self.apply(Command::SubmitOperation { id, plan: plan.unwrap(), key: None }).unwrap();
         id
     }
 

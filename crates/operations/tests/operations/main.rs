@@ -6,7 +6,6 @@ mod actor;
 mod answers;
 mod cluster;
 mod leaders;
-mod pack;
 mod people;
 mod undo;
 mod waits;

@@ -56,7 +56,12 @@ async fn an_abort_ends_the_wait_of_the_step_in_hand() {
     cluster.ended(id).await;
     engine.abort();
     assert_eq!(cluster.status(id), OperationStatus::Aborted);
-    assert_eq!(undone(&cluster, id), ["step 5", "step 4", "step 3", "step 2", "step 1"]);
+    assert_eq!(undone(&cluster, id), ["step 4", "step 3", "step 2", "step 1"]);
+    let wait = cluster.operation(id).records[4].clone();
+    assert_eq!(
+        (wait.status, wait.seen.as_str()),
+        (StepStatus::Kept, "it only looked, and changed nothing")
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -99,6 +104,13 @@ async fn aborting_a_restart_leaves_the_members_running() {
     assert_eq!(cluster.status(id), OperationStatus::Aborted);
     let starts: Vec<u32> = cluster.lock().starts.values().copied().collect();
     assert_eq!(starts, [2, 1, 1]);
+    // The member that was restarted stays so, and nobody is told that it was undone.
+    let operation = cluster.operation(id);
+    let begun = operation.records.iter().filter(|record| record.is_begun());
+    assert!(begun.clone().count() > 1);
+    assert!(begun.clone().all(|record| record.status == StepStatus::Kept), "{operation:?}");
+    assert!(begun.clone().any(|record| record.seen == "it stays done"), "{operation:?}");
+    assert!(operation.transcript.iter().any(|entry| entry.what.contains(" kept: it stays done")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -273,7 +273,7 @@ fn nodes_report_when_each_has_been_heard_of_lately() {
         (
             "a node that fell silent",
             |world| world.silence(2, Duration::from_secs(6)),
-            Some((codes::NODE_SILENT, "the node manager of n2 does not report")),
+            Some((codes::NODE_SILENT, "the node manager of `db-2` does not report")),
         ),
         (
             "a node that was never heard of",

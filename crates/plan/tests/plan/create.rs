@@ -52,3 +52,50 @@ fn the_plan_is_pinned_to_there_being_no_such_component() {
     assert_eq!(plan.pins[0].revision, None);
     assert_eq!(plan.locks, [Subject::from(&component("orders"))]);
 }
+
+/// A component of one instance each on the nodes of these numbers, listening on these ports.
+fn listening(name: &str, instances: &[(u64, u16)]) -> ComponentSpec {
+    let mut spec = spec(name, "serving", u64::try_from(instances.len()).unwrap());
+    for (instance, (node, port)) in spec.instances.iter_mut().zip(instances) {
+        instance.node = NodeId(*node);
+        instance.settings.insert("port".to_owned(), (*port).into());
+    }
+    spec
+}
+
+#[test]
+fn no_two_on_one_host_get_the_same_port() {
+    let mut world = World::bare();
+    world.add(listening("web", &[(1, 8080), (2, 8080)]));
+    for (number, port) in [(1, 9100), (2, 9200)] {
+        let node = world.state.metadata.nodes.get_mut(&NodeId(number)).unwrap();
+        node.admin_addr = format!("10.0.0.{number}:{port}");
+        node.internal_addr = format!("db-{number}.example:{}", port + 1);
+    }
+    // db-5 is another node on the host of db-4, as in a throw-away cluster.
+    world.state.metadata.nodes.get_mut(&NodeId(5)).unwrap().address = "10.0.0.4".to_owned();
+    let cases: [(&[(u64, u16)], &[&str]); 9] = [
+        (&[(3, 8080)], &[]),
+        (&[(1, 8081), (2, 8082)], &[]),
+        (&[(1, 8080)], &["instance `web-1` of `web` has it on that host (10.0.0.1)"]),
+        (
+            &[(1, 8080), (2, 8080)],
+            &[
+                "instance `web-1` of `web` has it on that host (10.0.0.1)",
+                "instance `web-2` of `web` has it on that host (10.0.0.2)",
+            ],
+        ),
+        (&[(3, 7), (3, 7)], &["instance `new-1` of `new` has it on that host (10.0.0.3)"]),
+        (&[(4, 7), (5, 7)], &["instance `new-1` of `new` has it on that host (10.0.0.4)"]),
+        (&[(1, 9100)], &["the admin port of node `db-1` has it on that host (10.0.0.1)"]),
+        (&[(2, 9201)], &["the internal port of node `db-2` has it on that host (10.0.0.2)"]),
+        (&[(2, 9100)], &[]),
+    ];
+    for (instances, expected) in cases {
+        let planned = world.plan(&create(listening("new", instances)));
+        let refusals = planned.err().unwrap_or_default();
+        assert!(refusals.iter().all(|refusal| refusal.code == codes::PORT_CLASH), "{refusals:?}");
+        let causes: Vec<_> = refusals.iter().filter_map(|refusal| refusal.cause.clone()).collect();
+        assert_eq!(causes, expected, "{instances:?}");
+    }
+}

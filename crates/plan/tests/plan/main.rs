@@ -4,7 +4,6 @@
 mod conditions;
 mod create;
 mod golden;
-mod packs;
 mod remove;
 mod restart;
 mod safety;

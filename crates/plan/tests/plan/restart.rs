@@ -130,6 +130,7 @@ fn a_component_held_by_another_operation_is_refused_with_its_id() {
     let id = OperationId::from_parts(NOW.0, 1);
     let running = Operation {
         id,
+        key: None,
         records: Vec::new(),
         plan,
         status: OperationStatus::Paused,

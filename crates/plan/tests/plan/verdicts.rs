@@ -27,7 +27,7 @@ fn apply(world: &mut World, pattern: &str) {
 
 fn judged(mut world: World, pattern: &str) -> health::ComponentHealth {
     apply(&mut world, pattern);
-    let catalog = super::packs::catalog();
+    let catalog = quorate_pack::fakes::catalog();
     let facts = Facts::new(&world.state, &world.seen, &catalog);
     health::component(&world.name, &facts).unwrap()
 }

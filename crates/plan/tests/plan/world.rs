@@ -65,7 +65,7 @@ impl World {
         world
     }
 
-    fn add(&mut self, spec: ComponentSpec) {
+    pub(crate) fn add(&mut self, spec: ComponentSpec) {
         let record = InstanceRecord {
             run: RunState::Running,
             generation: Generation(5),
@@ -141,12 +141,12 @@ impl World {
     }
 
     pub(crate) fn judge(&self, condition: &Condition) -> Judgement {
-        let catalog = super::packs::catalog();
+        let catalog = quorate_pack::fakes::catalog();
         judge(condition, &Facts::new(&self.state, &self.seen, &catalog))
     }
 
     pub(crate) fn plan(&self, request: &OperationRequest) -> Result<Plan, Vec<Refusal>> {
-        let catalog = super::packs::catalog();
+        let catalog = quorate_pack::fakes::catalog();
         quorate_plan::plan(request, &Facts::new(&self.state, &self.seen, &catalog))
     }
 

@@ -57,11 +57,13 @@ pub(super) async fn run(
         return Ok(exit::DONE);
     }
     if !args.yes {
+        // What is refused is refused before anybody is asked, and nobody is asked to agree to
+        // what was not shown. With `--yes` the masters plan before they submit.
+        let plan = plan().await?;
+        session.ui.stderr(&format!("{}\n", views::plan(&plan, session.ui.paint_errors)));
         if !session.ui.interactive {
             return Err(unasked(question));
         }
-        let plan = plan().await?;
-        session.ui.stderr(&format!("{}\n", views::plan(&plan, session.ui.paint_errors)));
         if !confirm(&session.ui, question)? {
             session.ui.note("nothing was changed");
             return Ok(exit::FAILED);

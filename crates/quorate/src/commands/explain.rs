@@ -20,6 +20,12 @@ pub(crate) fn run(session: &Session, args: &ExplainArgs) -> Outcome {
             "the code stands in the error's brackets: error[Q2104]",
         )
     })?;
-    session.ui.write(&views::page(page.text, session.ui.paint))?;
+    let title = page.text.lines().next().and_then(|line| line.split_once(": ")).map(|it| it.1);
+    let value = serde_json::json!({
+        "code": page.code.to_string(),
+        "title": title.unwrap_or_default(),
+        "page": page.text,
+    });
+    session.ui.show(&value, |paint| views::page(page.text, paint))?;
     Ok(exit::DONE)
 }

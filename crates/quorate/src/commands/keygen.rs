@@ -2,6 +2,7 @@
 
 use quorate_api::exit;
 use quorate_keyring::RootKey;
+use serde::Serialize;
 
 use super::Session;
 use crate::ui::Outcome;
@@ -13,9 +14,15 @@ use crate::ui::Outcome;
 #[derive(Debug, clap::Args)]
 pub(crate) struct KeygenArgs {}
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct NewKey<'a> {
+    root_key: &'a str,
+}
+
 pub(crate) fn run(session: &Session, _: &KeygenArgs) -> Outcome {
     let key = RootKey::generate().to_text();
-    session.ui.write(&key)?;
-    session.ui.write("\n")?;
+    let shown = NewKey { root_key: key.as_str() };
+    session.ui.show(&shown, |_| format!("{}\n", shown.root_key))?;
     Ok(exit::DONE)
 }

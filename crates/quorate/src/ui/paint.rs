@@ -34,8 +34,8 @@ impl Tone {
             "up" | "ready" | "running" | "succeeded" | "finished" | "yes" | "leader" => {
                 Some(Self::Success)
             }
-            "degraded" | "unknown" | "paused" | "aborting" | "aborted" | "undone" | "joining"
-            | "started" => Some(Self::Warn),
+            "degraded" | "unknown" | "paused" | "aborting" | "aborted" | "undone" | "kept"
+            | "joining" | "started" => Some(Self::Warn),
             "down" | "failed" | "stuck" | "exited" | "no" => Some(Self::Danger),
             "pending" | "absent" | "expired" | "-" => Some(Self::Dim),
             _ => None,

@@ -1,7 +1,10 @@
 //! The progress of an operation on stderr: a line per step in place on a terminal, otherwise one
-//! line per finished step.
+//! line per finished step and per reason to wait.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use quorate_api::rest::{OperationView, StepView};
@@ -25,6 +28,9 @@ struct Live {
 #[derive(Default)]
 struct Told {
     steps: BTreeMap<usize, String>,
+    /// The reasons that started steps wait for, without their numbers: a lag that shrinks is one
+    /// reason and not a hundred.
+    reasons: BTreeSet<(usize, String)>,
     note: String,
     status: String,
 }
@@ -117,6 +123,12 @@ impl Told {
                 lines.push(step_line(step, view.step_list.len(), plain));
                 self.steps.insert(step.number, step.status.clone());
             }
+            if step.status == "started" && !step.seen.is_empty() {
+                let reason = step.seen.chars().filter(|it| !it.is_ascii_digit()).collect();
+                if self.reasons.insert((step.number, reason)) {
+                    lines.push(step_line(step, view.step_list.len(), plain));
+                }
+            }
         }
         let status = &view.summary.status;
         if *status != self.status && matches!(status.as_str(), "paused" | "aborting") {
@@ -149,8 +161,19 @@ mod tests {
     fn a_finished_step_is_told_once() {
         let mut told = Told::default();
         let mut view = samples::operation();
-        insta::assert_snapshot!(told.news(&view).join("\n"), @"[1/3] finished require quorum of `orders` without `orders-2`  (3 of 3 healthy)");
+        insta::assert_snapshot!(told.news(&view).join("\n"), @r"
+        [1/3] finished require quorum of `orders` without `orders-2`  (3 of 3 healthy)
+        [2/3] started restart `orders-2`  (waiting for `orders-2` to be ready)
+        ");
         assert_eq!(told.news(&view), Vec::<String>::new());
+        for (seen, is_new) in [
+            ("waiting: applied index 7 of 900", true),
+            ("waiting: applied index 850 of 900", false),
+            ("waiting for `orders-2` to be ready", false),
+        ] {
+            view.step_list[1].seen = seen.to_owned();
+            assert_eq!(told.news(&view).len(), usize::from(is_new), "{seen}");
+        }
         view.step_list[1].status = "finished".to_owned();
         view.summary.status = "paused".to_owned();
         insta::assert_snapshot!(told.news(&view).join("\n"), @r"

@@ -29,13 +29,47 @@ async fn a_plan_is_printed_and_nothing_is_changed() {
 }
 
 #[tokio::test]
-async fn without_a_terminal_and_without_yes_nothing_is_asked_of_the_master() {
-    let fake = Fake::default();
+async fn without_a_terminal_and_without_yes_the_plan_is_shown_and_nothing_is_changed() {
+    let fake = Fake::default().on("DELETE components/orders?plan=true", 200, plan());
     let ran = World::with(&fake).quorate(&["component", "remove", "orders"]).await;
     assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("1. restart `orders-1`"), "{}", ran.stderr);
     assert!(ran.stderr.contains("--yes"), "{}", ran.stderr);
     assert!(ran.stderr.contains("`orders`"), "{}", ran.stderr);
-    assert_eq!(fake.lines(), Vec::<String>::new());
+    assert_eq!(fake.lines(), ["DELETE /admin/api/components/orders?plan=true"]);
+}
+
+#[tokio::test]
+async fn what_is_refused_is_refused_before_anybody_is_asked() {
+    let fake = Fake::default()
+        .refuses(PLAN, codes::QUORUM_WOULD_BE_LOST, "`orders` would lose its quorum")
+        .refuses("GET settings/a", codes::NOT_FOUND, "there is no setting `a`");
+    let world = World::with(&fake);
+    let ran = world.quorate(&["component", "restart", "orders"]).await;
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.stderr.contains("Q2104"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("--yes"), "{}", ran.stderr);
+    assert_eq!(fake.lines(), ["POST /admin/api/components/orders/restart?plan=true"]);
+    let ran = world.quorate(&["setting", "delete", "a"]).await;
+    assert!(ran.stderr.contains("there is no setting `a`"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("--yes"), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn without_a_terminal_each_reason_to_wait_is_told_once() {
+    let mut waits = operation("running", "started");
+    waits["stepList"][0]["seen"] = json!("waiting: `orders-1` is not ready");
+    let fake = Fake::default()
+        .on(RESTART, 202, operation("running", "pending"))
+        .on(SHOW, 200, waits.clone())
+        .on(SHOW, 200, waits)
+        .on(SHOW, 200, operation("succeeded", "finished"));
+    let ran = World::with(&fake).quorate(&["component", "restart", "orders", "--yes"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    insta::assert_snapshot!(ran.stderr, @r"
+    [1/1] started restart `orders-1`  (waiting: `orders-1` is not ready)
+    [1/1] finished restart `orders-1`
+    ");
 }
 
 #[tokio::test]

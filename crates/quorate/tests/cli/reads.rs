@@ -67,3 +67,63 @@ async fn what_needs_no_node_works_without_one() {
     assert!(first.starts_with("qrk1-") && first.lines().count() == 1);
     assert_ne!(first, second);
 }
+
+fn component(instances: &[&str]) -> Value {
+    let instances: Vec<Value> = instances
+        .iter()
+        .map(|name| {
+            json!({
+                "name": name, "node": "n1", "nodeName": "db-1", "desired": "running",
+                "process": "running", "pid": 7, "startedAt": null, "starts": 1, "ready": true,
+                "reason": "", "role": null, "memberId": null, "appliedIndex": null,
+                "version": null, "seenMs": 1, "generation": 1,
+            })
+        })
+        .collect();
+    json!({
+        "name": "orders", "pack": "etcd", "revision": 1, "verdict": "up", "reason": "",
+        "failureTolerance": 1, "instances": instances, "operation": null, "settings": {},
+    })
+}
+
+#[tokio::test]
+async fn logs_need_no_instance() {
+    let log = |instance| format!("GET components/orders/instances/{instance}/log?maxBytes=65536");
+    let fake = Fake::default().on("GET components/orders", 200, component(&["orders-1"])).on(
+        &log("orders-1"),
+        200,
+        json!("one\ntwo\n"),
+    );
+    let ran = World::with(&fake).quorate(&["component", "logs", "orders"]).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "one\ntwo\n"), "{ran:?}");
+
+    let fake = Fake::default()
+        .on("GET components/orders", 200, component(&["orders-1", "orders-22", "x"]))
+        .on(&log("orders-1"), 200, json!("one\ntwo\n"))
+        .refuses(&log("orders-22"), codes::NODE_SILENT, "it does not answer")
+        .on(&log("x"), 200, json!("three"));
+    let ran = World::with(&fake).quorate(&["component", "logs", "orders"]).await;
+    assert_eq!(ran.code, 1, "{ran:?}");
+    insta::assert_snapshot!(ran.stdout, @r"
+    orders-1  | one
+    orders-1  | two
+    x         | three
+    ");
+    assert!(ran.stderr.contains("orders-22 | cannot be read"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("Q6003"), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn a_new_key_and_an_explanation_are_json_when_asked_for() {
+    let world = World::new();
+    let key = world.quorate(&["keygen", "-o", "json"]).await;
+    let key: Value = serde_json::from_str(&key.stdout).unwrap();
+    assert!(key["rootKey"].as_str().unwrap().len() > 40, "{key}");
+    for args in [["explain", "Q2104", "-o", "json"], ["help", "Q2104", "-o", "json"]] {
+        let page = world.quorate(&args).await;
+        let page: Value = serde_json::from_str(&page.stdout).unwrap();
+        assert_eq!(page["code"], "Q2104");
+        assert_eq!(page["title"], "The component would lose its quorum");
+        assert!(page["page"].as_str().unwrap().contains("## What to do"));
+    }
+}

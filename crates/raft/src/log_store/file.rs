@@ -223,6 +223,9 @@ impl LogFile {
                 supported: FILE_FORMAT,
             });
         }
+        if found < FILE_FORMAT {
+            return Err(self.corrupt(format!("its format version {found} never existed")));
+        }
         let wrong = || RaftError::WrongKeyring { node: self.vault.node(), path: self.path.clone() };
         let plain = self.vault.unseal_record(IDENTITY_KEY, 0, &sealed).map_err(|_| wrong())?;
         match Identity::from_bytes(&plain) {

@@ -27,6 +27,8 @@ pub(crate) enum RecordError {
     Empty,
     #[error("the record has format version {found}; this binary reads up to {RECORD_VERSION}")]
     TooNew { found: u8 },
+    #[error("the record has format version {found}, which never existed")]
+    UnknownVersion { found: u8 },
     #[error("the record cannot be decoded: {0}")]
     Malformed(#[from] prost::DecodeError),
     #[error("the record lacks its {0}")]
@@ -54,6 +56,9 @@ pub(crate) trait Record: Sized {
         match bytes.split_first() {
             None => Err(RecordError::Empty),
             Some((&RECORD_VERSION, body)) => Self::from_wire(Self::Wire::decode(body)?),
+            Some((&found, _)) if found < RECORD_VERSION => {
+                Err(RecordError::UnknownVersion { found })
+            }
             Some((&found, _)) => Err(RecordError::TooNew { found }),
         }
     }

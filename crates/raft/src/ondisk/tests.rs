@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use openraft::{BasicNode, EntryPayload, vote::RaftLeaderIdExt};
 use prost::bytes::Bytes;
+use quorate_model::hex;
 
 use super::*;
 use crate::types::{LeaderId, Membership, Replicated, StoredMembership};
@@ -17,10 +18,6 @@ fn membership() -> Membership {
     let members: BTreeMap<u64, BasicNode> =
         (1..=4).map(|id| (id, BasicNode::new(format!("h{id}:9901")))).collect();
     Membership::new(voters, members).unwrap()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[track_caller]
@@ -69,6 +66,14 @@ fn a_record_of_a_newer_version_is_refused_with_its_version() {
     let error = LogId::from_bytes(&bytes).unwrap_err();
     assert!(matches!(error, RecordError::TooNew { found: 9 }), "{error}");
     assert!(error.to_string().contains("version 9"), "{error}");
+}
+
+#[test]
+fn version_zero_never_existed_and_is_not_called_newer() {
+    let mut bytes = log_id(1, 1).to_bytes();
+    bytes[0] = 0;
+    let error = LogId::from_bytes(&bytes).unwrap_err();
+    assert!(matches!(error, RecordError::UnknownVersion { found: 0 }), "{error}");
 }
 
 #[test]

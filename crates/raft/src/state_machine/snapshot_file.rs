@@ -80,6 +80,9 @@ impl SnapshotFile {
         if found > FILE_FORMAT {
             return Err(self.too_new(found));
         }
+        if found < FILE_FORMAT {
+            return Err(self.corrupt(format!("its format version {found} never existed")));
+        }
         let plain = self
             .0
             .vault

@@ -5,35 +5,39 @@ use quorate_api::rest::{ChangePassword, Login, LoginAnswer, WhoAmI};
 use quorate_control::{Control, use_cases::access};
 
 use super::{
-    context::{Body, Caller, Token},
+    context::{Body, Caller, From, Idempotency, Token},
     failure::Failure,
 };
 
-/// Begins a session.
+/// Begins a session. Each login is a session of its own, so it takes no key.
 #[utoipa::path(post, path = "/admin/api/auth/login", tag = "auth", request_body = Login,
     responses((status = 200, body = LoginAnswer), (status = 401, body = quorate_api::ErrorBody)))]
 pub(crate) async fn login(
     State(control): State<Control>,
+    From(from): From,
     Body(body): Body<Login>,
 ) -> Result<Json<LoginAnswer>, Failure> {
-    Ok(Json(access::login(&control, &body).await?))
+    Ok(Json(access::login(&control, &body, &from).await?))
 }
 
 /// Ends the session.
 #[utoipa::path(post, path = "/admin/api/auth/logout", tag = "auth",
+    params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 204)))]
 pub(crate) async fn logout(
     State(control): State<Control>,
     Caller(principal): Caller,
+    Idempotency(request_id): Idempotency,
     token: Option<Token>,
 ) -> Result<StatusCode, Failure> {
     if let Some(Token(token)) = token {
-        access::logout(&control, &principal, &token).await?;
+        access::logout(&control, &principal, &token, request_id).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Changes one's own password; every session of the user ends.
+/// Changes one's own password; every session of the user ends, also that of the caller: a repeat
+/// finds itself logged out, so it takes no key.
 #[utoipa::path(post, path = "/admin/api/auth/password", tag = "auth",
     request_body = ChangePassword,
     responses((status = 204), (status = 401, body = quorate_api::ErrorBody)))]

@@ -1,10 +1,10 @@
 //! What handlers share, and what they take from a request: the caller, the bearer token, the
 //! idempotency key, the expected revision.
 
-use std::sync::Arc;
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
 
 use axum::{
-    extract::{FromRef, FromRequestParts, OptionalFromRequestParts},
+    extract::{ConnectInfo, FromRef, FromRequestParts, OptionalFromRequestParts},
     http::{HeaderMap, header, request::Parts},
 };
 use quorate_control::{Control, Principal, use_cases::access};
@@ -43,6 +43,22 @@ impl FromRequestParts<Admin> for Caller {
         }
         let token = bearer(&parts.headers).unwrap_or_default();
         Ok(Self(access::authenticate(&admin.control, token).await?))
+    }
+}
+
+/// Where a request comes from, for the log.
+pub(crate) struct From(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for From {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+        Ok(Self(match address {
+            Some(ConnectInfo(address)) => address.to_string(),
+            None if parts.extensions.get::<LocalRoot>().is_some() => "the local socket".to_owned(),
+            None => "an unknown address".to_owned(),
+        }))
     }
 }
 

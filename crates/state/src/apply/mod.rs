@@ -11,7 +11,7 @@ mod settings;
 mod tokens;
 mod users;
 
-use quorate_model::{LogIndex, Refusal, Revision, codes};
+use quorate_model::{LogIndex, Refusal, RequestId, Revision, codes, hex};
 use sha2::{Digest, Sha256};
 
 use crate::{Command, Outcome, Proposal, State, recent::Known};
@@ -40,13 +40,7 @@ impl State {
         match self.recent.find(&proposal.principal, id, &digest) {
             Known::Same(outcome) => outcome.clone(),
             Known::Different => {
-                let outcome = Err(Refusal::new(
-                    codes::REQUEST_MALFORMED,
-                    format!("the idempotency key `{id}` was used for a different request"),
-                )
-                .hint(
-                    "use a new key for a new request; the same key only repeats the same request",
-                ));
+                let outcome = Err(key_of_another_request(id));
                 self.audit.record(index, proposal, &outcome);
                 outcome
             }
@@ -72,18 +66,20 @@ impl State {
                 settings::put(self, context, key, value, *expect)
             }
             Command::DeleteSetting { key, expect } => settings::delete(self, key, *expect),
-            Command::CreateToken { id, token } => tokens::create(self, context, *id, token),
+            Command::CreateToken { id, token } => tokens::create(self, *id, token),
             Command::RevokeToken { id } => tokens::revoke(self, *id),
             Command::Enrol { token, key_sha256, node } => {
                 tokens::enrol(self, context, *token, key_sha256, node)
             }
             Command::UpdateNode { id, node } => nodes::update(self, *id, node),
             Command::CreateSession { token_sha256, session } => {
-                users::create_session(self, context, token_sha256, session)
+                users::create_session(self, token_sha256, session)
             }
             Command::EndSession { token_sha256 } => users::end_session(self, token_sha256),
             Command::PutUser { name, user } => users::put(self, name, user),
-            Command::SubmitOperation { id, plan } => operations::submit(self, context, *id, plan),
+            Command::SubmitOperation { id, plan, key } => {
+                operations::submit(self, context, *id, plan, key.as_ref())
+            }
             Command::BeginStep { id, step, term } => {
                 operations::begin_step(self, context, *id, *step, *term)
             }
@@ -110,12 +106,13 @@ fn command_sha256(command: &Command) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// The refusal for a key that its principal used for something else.
+fn key_of_another_request(key: &RequestId) -> Refusal {
+    Refusal::new(
+        codes::REQUEST_MALFORMED,
+        format!("the idempotency key `{key}` was used for a different request"),
+    )
+    .hint("use a new key for a new request; the same key only repeats the same request")
 }
 
 /// The refusal for something that is not there.

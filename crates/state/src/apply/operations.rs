@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use quorate_model::{
-    DesireChange, Operation, OperationId, OperationStatus, Pin, Plan, Refusal, StepKind,
+    DesireChange, Operation, OperationId, OperationStatus, Pin, Plan, Refusal, RequestId, StepKind,
     StepRecord, StepStatus, Term, Timestamp, TranscriptEntry, Undo, codes,
 };
 
-use super::{Context, components, not_found};
+use super::{Context, components, key_of_another_request, not_found};
 use crate::{Applied, Outcome, State};
 
 /// How many ended operations are kept.
@@ -18,7 +18,17 @@ pub(super) fn submit(
     context: &Context<'_>,
     id: OperationId,
     plan: &Plan,
+    key: Option<&RequestId>,
 ) -> Outcome {
+    if let Some((key, known)) = key.and_then(|key| {
+        let known = state.metadata.operation_keyed(&context.proposal.principal, key)?;
+        Some((key, known))
+    }) {
+        if known.plan.request == plan.request {
+            return Ok(Applied::Operation(known.id));
+        }
+        return Err(key_of_another_request(key));
+    }
     if state.metadata.operations.contains_key(&id) {
         return Err(Refusal::new(codes::NAME_TAKEN, format!("the operation {id} exists already")));
     }
@@ -59,6 +69,7 @@ pub(super) fn submit(
         plan: plan.clone(),
         status: OperationStatus::Running,
         requested_by: context.proposal.principal.clone(),
+        key: key.cloned(),
         requested_at: context.proposal.at,
         ended_at: None,
         term: Term(0),
@@ -67,7 +78,7 @@ pub(super) fn submit(
     note(&mut operation, context, "submitted".to_owned());
     state.metadata.operations.insert(id, Arc::new(operation));
     forget_oldest(state);
-    Ok(Applied::Done)
+    Ok(Applied::Operation(id))
 }
 
 fn check_pin(state: &State, pin: &Pin) -> Result<(), Refusal> {
@@ -81,7 +92,7 @@ fn check_pin(state: &State, pin: &Pin) -> Result<(), Refusal> {
     .hint("ask for the plan again and look at it"))
 }
 
-/// Forgets what ended longest ago. An id need not tell when: it can be made of a client's key.
+/// Forgets what ended longest ago.
 fn forget_oldest(state: &mut State) {
     let mut ended: Vec<(Option<Timestamp>, OperationId)> = state
         .metadata
@@ -191,8 +202,8 @@ pub(super) fn fail_step(
     Ok(Applied::Done)
 }
 
-/// Takes a step back while aborting: the undo of a `Desire` step takes effect here. The last
-/// undone step ends the operation.
+/// Takes a step back while aborting, or says that it stays as it is: the undo of a `Desire` step
+/// takes effect here. The last such step ends the operation.
 pub(super) fn undo_step(
     state: &mut State,
     context: &Context<'_>,
@@ -209,14 +220,18 @@ pub(super) fn undo_step(
     if operation.next_undo() != Some(index) {
         return Err(wrong_step(id, step));
     }
-    if let Undo::Do { kind } = operation.plan.steps[index].undo.clone()
-        && let StepKind::Desire { change } = *kind
-    {
-        undo_desire(state, context, &change)?;
-    }
-    end_record(&mut operation, context, index, StepStatus::Undone, seen);
+    let status = match operation.plan.steps[index].undo.clone() {
+        Undo::Do { kind } => {
+            if let StepKind::Desire { change } = *kind {
+                undo_desire(state, context, &change)?;
+            }
+            StepStatus::Undone
+        }
+        Undo::Nothing | Undo::Impossible => StepStatus::Kept,
+    };
+    end_record(&mut operation, context, index, status, seen);
     operation.term = term;
-    note(&mut operation, context, format!("step {} undone: {seen}", step + 1));
+    note(&mut operation, context, format!("step {} {}: {seen}", step + 1, status.as_str()));
     if operation.next_undo().is_none() {
         end(&mut operation, context, OperationStatus::Aborted);
     }

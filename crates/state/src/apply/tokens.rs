@@ -1,39 +1,43 @@
 //! Join tokens: made, revoked, and spent once.
 
-use std::time::Duration;
+use quorate_model::{NodeId, Refusal, TokenId, codes};
 
-use quorate_model::{NodeId, Refusal, Timestamp, TokenId, codes};
+use super::{Context, key_of_another_request, nodes, not_found};
+use crate::{Applied, JoinToken, KeyedRequest, NewNode, Outcome, State, TokenStatus};
 
-use super::{Context, nodes, not_found};
-use crate::{Applied, JoinToken, NewNode, Outcome, State, TokenStatus};
+/// How many tokens are kept, for people to look at and for joiners to repeat themselves.
+const KEPT: usize = 1_000;
 
-/// How long a token is kept after its expiry, for people to look at.
-const KEPT_AFTER_EXPIRY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-pub(super) fn create(
-    state: &mut State,
-    context: &Context<'_>,
-    id: TokenId,
-    token: &JoinToken,
-) -> Outcome {
+pub(super) fn create(state: &mut State, id: TokenId, token: &JoinToken) -> Outcome {
+    if let Some(request) = &token.request {
+        let known = state.iam.tokens.iter().find(|(_, known)| {
+            let is_same = |known: &KeyedRequest| known.key == request.key;
+            known.created_by == token.created_by && known.request.as_ref().is_some_and(is_same)
+        });
+        match known {
+            Some((known_id, known)) if known.request == token.request => {
+                return Ok(Applied::Token(*known_id));
+            }
+            Some(_) => return Err(key_of_another_request(&request.key)),
+            None => {}
+        }
+    }
     if state.iam.tokens.contains_key(&id) {
         return Err(Refusal::new(codes::NAME_TAKEN, format!("the token {id} exists already")));
     }
-    forget_expired(state, context.proposal.at);
     state.iam.tokens.insert(id, token.clone());
-    Ok(Applied::Done)
+    forget_surplus(state, id);
+    Ok(Applied::Token(id))
 }
 
-/// Tokens that expired long ago are dropped whenever one is made, so they never pile up.
-fn forget_expired(state: &mut State, now: Timestamp) {
-    let expired: Vec<TokenId> = state
-        .iam
-        .tokens
-        .iter()
-        .filter(|(_, token)| now.since(token.expires_at) > KEPT_AFTER_EXPIRY)
-        .map(|(id, _)| *id)
-        .collect();
-    for id in expired {
+/// Forgets the tokens that expire first once there are too many. The number decides and not the
+/// proposer's clock: one wrong clock must not make everybody's tokens unknown.
+fn forget_surplus(state: &mut State, newest: TokenId) {
+    while state.iam.tokens.len() > KEPT {
+        let candidates = state.iam.tokens.iter().filter(|(id, _)| **id != newest);
+        let Some((_, id)) = candidates.map(|(id, token)| (token.expires_at, *id)).min() else {
+            return;
+        };
         state.iam.tokens.remove(&id);
     }
 }

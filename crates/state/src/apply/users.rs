@@ -1,22 +1,33 @@
 //! Users and their sessions.
 
-use quorate_model::UserName;
+use quorate_model::{Refusal, Timestamp, UserName, codes};
 
-use super::{Context, not_found};
-use crate::{Applied, Outcome, Session, State, User};
+use super::not_found;
+use crate::{Applied, Outcome, Session, State, User, UserRole};
 
-/// Sessions that have expired are dropped whenever one is made, so they never pile up.
-pub(super) fn create_session(
-    state: &mut State,
-    context: &Context<'_>,
-    token_sha256: &str,
-    session: &Session,
-) -> Outcome {
+/// How many sessions a user has at most.
+const SESSIONS_KEPT: usize = 1_000;
+
+/// A user's sessions beyond a number end, those that expire first before the others. The number
+/// decides and not the proposer's clock: whether a session has expired is judged where it is used,
+/// so a master whose clock is wrong refuses sessions itself and ends none for the others.
+pub(super) fn create_session(state: &mut State, token_sha256: &str, session: &Session) -> Outcome {
     if !state.iam.users.contains_key(&session.user) {
         return Err(not_found(format!("user `{}`", session.user)));
     }
-    keep_sessions(state, |kept| kept.expires_at > context.proposal.at);
     state.iam.sessions.insert(token_sha256.to_owned(), session.clone());
+    let mut others: Vec<(Timestamp, String)> = state
+        .iam
+        .sessions
+        .iter()
+        .filter(|(hash, kept)| kept.user == session.user && *hash != token_sha256)
+        .map(|(hash, kept)| (kept.expires_at, hash.clone()))
+        .collect();
+    others.sort_unstable();
+    let surplus = (others.len() + 1).saturating_sub(SESSIONS_KEPT);
+    for (_, hash) in others.into_iter().take(surplus) {
+        state.iam.sessions.remove(&hash);
+    }
     Ok(Applied::Done)
 }
 
@@ -26,8 +37,18 @@ pub(super) fn end_session(state: &mut State, token_sha256: &str) -> Outcome {
     Ok(Applied::Done)
 }
 
-/// A changed password ends every session of the user: whoever knew the old one is out.
+/// A changed password ends every session of the user: whoever knew the old one is out. The last
+/// administrator stays one, or nobody could make another.
 pub(super) fn put(state: &mut State, name: &UserName, user: &User) -> Outcome {
+    let is_admin = |user: &User| user.role == UserRole::Admin;
+    let others = || state.iam.users.iter().any(|(other, user)| other != name && is_admin(user));
+    if state.iam.users.get(name).is_some_and(is_admin) && !is_admin(user) && !others() {
+        return Err(Refusal::new(
+            codes::LAST_ADMIN,
+            format!("`{name}` is the last administrator and stays one"),
+        )
+        .hint("make another user an administrator first"));
+    }
     let password_changed =
         state.iam.users.get(name).is_some_and(|known| known.password_hash != user.password_hash);
     if password_changed {

@@ -68,6 +68,9 @@ fn a_newer_format_nothing_and_damage_are_refused() {
     let error = State::decode(&bytes).unwrap_err();
     assert!(matches!(error, CodecError::TooNew { found: 2, .. }), "{error}");
     assert_eq!(error.to_string(), "the snapshot has format version 2; this binary reads up to 1");
+    bytes[0] = 0;
+    let error = State::decode(&bytes).unwrap_err();
+    assert!(matches!(error, CodecError::UnknownVersion { found: 0, .. }), "{error}");
     assert!(matches!(State::decode(&[]), Err(CodecError::Empty { what: "snapshot" })));
     bytes[0] = FORMAT_VERSION;
     for length in [1, 2, bytes.len() / 2, bytes.len() - 1] {

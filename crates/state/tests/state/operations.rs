@@ -1,6 +1,7 @@
 //! The life of an operation: submitted, begun, finished, failed, paused, resumed.
 
-use quorate_model::{OperationStatus, StepStatus, Subject, codes};
+use quorate_model::{OperationStatus, RequestId, StepStatus, Subject, codes};
+use quorate_state::{Applied, Command};
 
 use super::world::{
     World, create_plan, operation_id, plan, refused, remove_plan, restart_plan, spec,
@@ -182,6 +183,31 @@ fn a_plan_is_refused_once_what_it_was_made_for_has_changed() {
 }
 
 #[test]
+fn a_repeated_submission_finds_the_operation_that_the_first_one_made() {
+    let mut world = World::with_orders();
+    let key = Some(RequestId::new("once").unwrap());
+    let restart = |world: &World| restart_plan(world, &ALL);
+    let submit = |id, plan| Command::SubmitOperation { id, plan, key: key.clone() };
+    let first = restart(&world);
+    world.apply(submit(operation_id(2), first)).unwrap();
+    // The component is locked, and then it has changed: a repeat is answered all the same.
+    for _ in 0..2 {
+        let again = restart(&world);
+        let outcome = world.apply(submit(operation_id(3), again));
+        assert_eq!(outcome, Ok(Applied::Operation(operation_id(2))));
+        if world.operation(operation_id(2)).ended_at.is_none() {
+            world.run_to_end(operation_id(2));
+        }
+    }
+    let other = remove_plan(&world);
+    assert_eq!(refused(world.apply(submit(operation_id(4), other))), codes::REQUEST_MALFORMED);
+    let plan = restart(&world);
+    let command = submit(operation_id(5), plan);
+    let outcome = world.propose(None, "user:bob", command);
+    assert_eq!(outcome, Ok(Applied::Operation(operation_id(5))), "a key belongs to its principal");
+}
+
+#[test]
 fn an_id_and_a_plan_without_steps_are_refused() {
     let (mut world, id) = restarting();
     let again = create_plan(&spec("other", 1));
@@ -210,7 +236,7 @@ fn what_is_said_to_an_unknown_operation_is_refused() {
 #[test]
 fn the_operations_that_ended_longest_ago_are_forgotten_whatever_their_ids() {
     let mut world = World::with_orders();
-    // Ids fall while time rises, as may be when they are made of clients' keys.
+    // Ids fall while time rises, as they do when the proposers' clocks differ.
     for number in (10_000..10_501).rev() {
         let restart = restart_plan(&world, &["orders-1"]);
         world.submit(operation_id(number), restart).unwrap();

@@ -45,6 +45,10 @@ fn plans() -> impl Strategy<Value = quorate_model::Plan> {
     })
 }
 
+fn keys() -> impl Strategy<Value = Option<RequestId>> {
+    prop::option::weighted(0.3, name().prop_map(|text| RequestId::new(text).unwrap()))
+}
+
 fn step_commands() -> impl Strategy<Value = Command> {
     let seen = "seen".to_owned();
     (id(), 0..5_u32, (1..4_u64).prop_map(Term), 0..4_u8).prop_map(move |(id, step, term, kind)| {
@@ -91,7 +95,7 @@ fn commands() -> impl Strategy<Value = Command> {
             name: UserName::new("admin").unwrap(),
             user: user(&hash),
         }),
-        3 => (id(), plans()).prop_map(|(id, plan)| Command::SubmitOperation { id, plan }),
+        3 => (id(), plans(), keys()).prop_map(|(id, plan, key)| Command::SubmitOperation { id, plan, key }),
         12 => step_commands(),
         1 => id().prop_map(|id| Command::PauseOperation { id }),
         2 => id().prop_map(|id| Command::ResumeOperation { id }),

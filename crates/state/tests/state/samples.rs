@@ -25,6 +25,7 @@ pub(crate) fn token() -> JoinToken {
         expires_at: START.plus(Duration::from_secs(3600)),
         created_by: "user:admin".to_owned(),
         status: TokenStatus::Unused,
+        request: None,
     }
 }
 
@@ -90,7 +91,7 @@ pub(crate) fn commands() -> Vec<Command> {
         Command::CreateSession { token_sha256: "def".to_owned(), session: session("admin", 60) },
         Command::EndSession { token_sha256: "def".to_owned() },
         Command::PutUser { name: UserName::new("eve").unwrap(), user: user("hash") },
-        Command::SubmitOperation { id, plan: every_step(&world) },
+        Command::SubmitOperation { id, plan: every_step(&world), key: None },
         Command::BeginStep { id, step: 1, term: Term(3) },
         Command::FinishStep { id, step: 1, term: Term(3), seen: "ordered".to_owned() },
         Command::FailStep { id, step: 1, term: Term(3), refusal },

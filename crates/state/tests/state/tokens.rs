@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use quorate_model::{EnrolRole, NodeId, NodeName, NodeRoles, codes};
-use quorate_state::{Applied, Command, JoinToken, TokenStatus};
+use quorate_model::{EnrolRole, NodeId, NodeName, NodeRoles, RequestId, codes};
+use quorate_state::{Applied, Command, JoinToken, KeyedRequest, TokenStatus};
 
 use super::{
     samples::{token, token_id},
@@ -85,13 +85,44 @@ fn a_token_id_is_given_once() {
 }
 
 #[test]
-fn tokens_that_expired_long_ago_do_not_pile_up() {
+fn a_repeated_request_finds_the_token_that_the_first_one_made() {
     let mut world = world();
-    let day = Duration::from_secs(24 * 60 * 60);
-    let young = JoinToken { role: EnrolRole::Master, expires_at: START.plus(20 * day), ..token() };
-    world.apply(Command::CreateToken { id: token_id(2), token: young }).unwrap();
-    world.at = START.plus(31 * day);
-    world.apply(Command::CreateToken { id: token_id(3), token: token() }).unwrap();
+    let keyed = |number, key: &str, asked: &str| Command::CreateToken {
+        id: token_id(number),
+        token: JoinToken {
+            request: Some(KeyedRequest {
+                key: RequestId::new(key).unwrap(),
+                request_sha256: asked.to_owned(),
+            }),
+            secret_sha256: format!("secret of {number}"),
+            ..token()
+        },
+    };
+    assert_eq!(world.apply(keyed(2, "k", "a")), Ok(Applied::Token(token_id(2))));
+    assert_eq!(world.apply(keyed(3, "k", "a")), Ok(Applied::Token(token_id(2))));
+    assert_eq!(refused(world.apply(keyed(4, "k", "b"))), codes::REQUEST_MALFORMED);
+    assert_eq!(world.apply(keyed(5, "other", "a")), Ok(Applied::Token(token_id(5))));
     let kept: Vec<_> = world.state.iam.tokens.keys().copied().collect();
-    assert_eq!(kept, [token_id(2), token_id(3)]);
+    assert_eq!(kept, [token_id(1), token_id(2), token_id(5)]);
+    assert_eq!(world.state.iam.tokens[&token_id(2)].secret_sha256, "secret of 2");
+}
+
+#[test]
+fn tokens_do_not_pile_up_and_a_clock_that_is_ahead_drops_none() {
+    let mut world = world();
+    world.at = START.plus(Duration::from_secs(365 * 24 * 3600));
+    let late = JoinToken {
+        role: EnrolRole::Master,
+        expires_at: START.plus(Duration::from_secs(7200)),
+        ..token()
+    };
+    for number in 2..=1000 {
+        world.apply(Command::CreateToken { id: token_id(number), token: late.clone() }).unwrap();
+    }
+    assert!(world.state.iam.tokens.contains_key(&token_id(1)));
+    let soon = JoinToken { expires_at: START, ..token() };
+    world.apply(Command::CreateToken { id: token_id(1001), token: soon }).unwrap();
+    assert_eq!(world.state.iam.tokens.len(), 1000);
+    assert!(!world.state.iam.tokens.contains_key(&token_id(1)), "it expired first");
+    assert!(world.state.iam.tokens.contains_key(&token_id(1001)), "the newest is kept");
 }

@@ -1,11 +1,13 @@
 //! Users and sessions.
 
+use std::time::Duration;
+
 use quorate_model::{UserName, codes};
-use quorate_state::Command;
+use quorate_state::{Command, User, UserRole};
 
 use super::{
     samples::session,
-    world::{World, refused, user},
+    world::{START, World, refused, user},
 };
 
 fn log_in(token: &str, name: &str, expires_after_s: u64) -> Command {
@@ -38,13 +40,44 @@ fn a_session_ends_once_and_ending_it_again_is_done_already() {
 }
 
 #[test]
-fn expired_sessions_are_dropped_when_one_is_made() {
+fn a_clock_that_is_ahead_ends_nobodys_session() {
     let mut world = World::cluster();
-    world.apply(log_in("short", "admin", 8)).unwrap();
-    world.apply(log_in("long", "admin", 600)).unwrap();
-    assert_eq!(tokens(&world), ["long", "short"]);
-    world.apply(log_in("new", "admin", 600)).unwrap();
-    assert_eq!(tokens(&world), ["long", "new"]);
+    world.apply(log_in("a", "admin", 600)).unwrap();
+    world.at = START.plus(Duration::from_secs(3600));
+    world.apply(log_in("b", "admin", 7200)).unwrap();
+    assert_eq!(tokens(&world), ["a", "b"]);
+}
+
+#[test]
+fn sessions_do_not_pile_up_and_those_that_expire_first_go_first() {
+    let mut world = World::cluster();
+    let eve = UserName::new("eve").unwrap();
+    world.apply(Command::PutUser { name: eve, user: user("hash") }).unwrap();
+    world.apply(log_in("eves", "eve", 1)).unwrap();
+    for number in 0..1001 {
+        world.apply(log_in(&format!("{number:04}"), "admin", 10_000 + number)).unwrap();
+    }
+    let kept = tokens(&world);
+    assert_eq!(kept.len(), 1001, "a thousand of the one user and the other's");
+    assert!(!kept.contains(&"0000") && kept.contains(&"0001") && kept.contains(&"1000"));
+    assert!(kept.contains(&"eves"));
+}
+
+#[test]
+fn the_last_administrator_stays_one() {
+    let mut world = World::cluster();
+    let put = |name: &str, role| Command::PutUser {
+        name: UserName::new(name).unwrap(),
+        user: User { role, ..user("hash") },
+    };
+    for role in [UserRole::Operator, UserRole::Viewer] {
+        assert_eq!(refused(world.apply(put("admin", role))), codes::LAST_ADMIN);
+    }
+    world.apply(put("eve", UserRole::Viewer)).unwrap();
+    assert_eq!(refused(world.apply(put("admin", UserRole::Viewer))), codes::LAST_ADMIN);
+    world.apply(put("eve", UserRole::Admin)).unwrap();
+    world.apply(put("admin", UserRole::Viewer)).unwrap();
+    assert_eq!(refused(world.apply(put("eve", UserRole::Operator))), codes::LAST_ADMIN);
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl World {
     }
 
     pub(crate) fn submit(&mut self, id: OperationId, plan: Plan) -> Outcome {
-        self.apply(Command::SubmitOperation { id, plan })
+        self.apply(Command::SubmitOperation { id, plan, key: None })
     }
 
     pub(crate) fn begin(&mut self, id: OperationId, step: u32, term: u64) -> Outcome {

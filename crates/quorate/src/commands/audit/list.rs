@@ -13,10 +13,13 @@ pub(crate) struct ListArgs {
     /// At most this many
     #[arg(long, default_value_t = 100)]
     pub(crate) limit: usize,
+    /// Also what the masters did for each single step of operations
+    #[arg(long)]
+    pub(crate) steps: bool,
 }
 
 pub(crate) async fn run(session: &Session, args: &ListArgs) -> Outcome {
-    let entries = session.client()?.audit(args.limit).await?;
+    let entries = session.client()?.audit(args.limit, args.steps).await?;
     session.ui.show(&entries, |paint| views::audit(&entries, paint))?;
     Ok(exit::DONE)
 }

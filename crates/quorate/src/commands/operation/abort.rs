@@ -29,7 +29,9 @@ pub(crate) async fn run(session: &Session, args: &AbortArgs) -> Outcome {
     let client = session.client()?;
     let view = client.operation(&args.id).await?;
     let question = format!("Abort and undo the operation {} ({})?", args.id, view.summary.title);
-    if !change::ask(session, args.yes, &question)? {
+    // An operation that has succeeded cannot be aborted: the masters say so without a question.
+    let can_be = view.summary.status != "succeeded";
+    if can_be && !change::ask(session, args.yes, &question)? {
         return Ok(exit::FAILED);
     }
     let view = client.operation_abort(&args.id).await?;

@@ -1,6 +1,7 @@
 //! `quorate setting delete`.
 
 use quorate_api::exit;
+use quorate_client::Consistency;
 use quorate_model::SettingKey;
 
 use crate::{
@@ -23,6 +24,10 @@ pub(crate) struct DeleteArgs {
 
 pub(crate) async fn run(session: &Session, args: &DeleteArgs) -> Outcome {
     let client = session.client()?;
+    if !args.yes {
+        // Nobody is asked about what does not exist.
+        client.setting(args.key.as_str(), Consistency::Linearizable).await?;
+    }
     if !change::ask(session, args.yes, &format!("Delete the setting `{}`?", args.key))? {
         return Ok(exit::FAILED);
     }
