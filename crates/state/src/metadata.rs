@@ -6,8 +6,7 @@ use imbl::OrdMap;
 use quorate_model::{
     ComponentName, ComponentSpec, DesiredInstance, Epoch, Generation, InstanceName, NodeId,
     NodeName, NodeRoles, Operation, OperationId, RequestId, Revision, RunState, SettingKey,
-    Subject, Term,
-    Timestamp,
+    Subject, Term, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 

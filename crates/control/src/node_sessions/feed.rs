@@ -1,0 +1,75 @@
+//! Desired state, sent to a node manager whenever it changes.
+
+use quorate_model::{DesiredInstance, NodeId, Term};
+use tokio::sync::mpsc;
+
+use super::{LeaderHint, NodeSession, ToNode};
+use crate::Control;
+
+/// How many messages may wait for a slow node manager before its session is ended.
+const QUEUE: usize = 64;
+
+impl Control {
+    /// Opens the session of a node manager.
+    ///
+    /// # Errors
+    /// Where to go instead, when this master does not lead.
+    pub fn open_node_session(&self, node: NodeId) -> Result<NodeSession, LeaderHint> {
+        let Some(term) = self.leading() else { return Err(self.leader_hint()) };
+        let (sender, messages) = mpsc::channel(QUEUE);
+        self.sessions.insert(node, sender.clone());
+        let control = self.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = control.feed(node, term, &sender) => {}
+                () = control.closed() => {}
+            }
+            // The last sender goes with the entry, and then the stream to the node manager ends.
+            control.sessions.remove(node, &sender);
+        });
+        Ok(NodeSession { node, messages })
+    }
+
+    /// Sends desired state whenever it changes, until this master leads no longer or the session
+    /// is gone.
+    async fn feed(&self, node: NodeId, term: Term, sender: &mpsc::Sender<ToNode>) {
+        let mut leadership = self.parts.raft.leadership();
+        let mut states = self.parts.raft.state();
+        let hint = self.leader_hint();
+        let welcome = ToNode::Welcome {
+            leader: self.parts.node,
+            term,
+            epoch: self.epoch(),
+            masters: hint.masters,
+        };
+        if sender.send(welcome).await.is_err() {
+            return;
+        }
+        let mut sent: Option<Vec<DesiredInstance>> = None;
+        loop {
+            let state = std::sync::Arc::clone(&states.borrow_and_update());
+            let still_leads =
+                leadership.borrow_and_update().as_ref().is_some_and(|held| held.term == term);
+            if !still_leads {
+                let _ = sender.send(ToNode::Redirect(self.leader_hint())).await;
+                return;
+            }
+            if !self.sessions.is_current(node, sender) || !state.metadata.nodes.contains_key(&node)
+            {
+                return;
+            }
+            let desired = state.metadata.desired_of(node, state.epoch, term);
+            if sent.as_ref() != Some(&desired) {
+                if sender.send(ToNode::Desired(desired.clone())).await.is_err() {
+                    return;
+                }
+                sent = Some(desired);
+            }
+            tokio::select! {
+                changed = states.changed() => if changed.is_err() { return },
+                changed = leadership.changed() => if changed.is_err() { return },
+                () = sender.closed() => return,
+            }
+        }
+    }
+}
