@@ -278,7 +278,7 @@ fn nodes_report_when_each_has_been_heard_of_lately() {
         (
             "a node that was never heard of",
             |world| assert!(world.seen.nodes.remove(&NodeId(3)).is_some()),
-            Some((codes::NODE_SILENT, "n3")),
+            Some((codes::NODE_SILENT, "`db-3`")),
         ),
         (
             "another node's silence",
