@@ -72,7 +72,7 @@ async fn every_method_calls_its_path() {
             "GET /admin/api/tokens",
             "POST /admin/api/tokens",
             "DELETE /admin/api/tokens/T1",
-            "GET /admin/api/audit?limit=5",
+            "GET /admin/api/audit?limit=5&steps=true",
             "GET /healthz",
             "GET /metrics",
         ]

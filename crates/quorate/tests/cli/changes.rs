@@ -43,7 +43,11 @@ async fn without_a_terminal_and_without_yes_the_plan_is_shown_and_nothing_is_cha
 async fn what_is_refused_is_refused_before_anybody_is_asked() {
     let fake = Fake::default()
         .refuses(PLAN, codes::QUORUM_WOULD_BE_LOST, "`orders` would lose its quorum")
-        .refuses("GET settings/a", codes::NOT_FOUND, "there is no setting `a`");
+        .refuses(
+            "GET settings/a?consistency=linearizable",
+            codes::NOT_FOUND,
+            "there is no setting `a`",
+        );
     let world = World::with(&fake);
     let ran = world.quorate(&["component", "restart", "orders"]).await;
     assert_eq!(ran.code, 3, "{ran:?}");
