@@ -45,8 +45,11 @@ pub(super) enum Change {
         from: u64,
         last: Option<LogId>,
     },
-    /// Remove every entry up to this one.
-    Purge(LogId),
+    /// Remove every entry up to this one, but no more than so many in one transaction.
+    Purge {
+        upto: LogId,
+        at_most: u64,
+    },
 }
 
 /// What was found when the file was opened.
@@ -89,9 +92,11 @@ impl LogFile {
         Ok((file, loaded))
     }
 
-    /// Applies changes in order, in one transaction that is on disk when this returns.
-    pub(super) fn apply(&self, changes: &[Change]) -> io::Result<()> {
+    /// Applies changes in order, in one transaction that is on disk when this returns; answers up
+    /// to where there is still something to purge.
+    pub(super) fn apply(&self, changes: &[Change]) -> io::Result<Option<LogId>> {
         self.with(|database| {
+            let mut unpurged = None;
             let mut transaction = database.begin_write().map_err(into_io)?;
             transaction.set_durability(Durability::Immediate).map_err(into_io)?;
             {
@@ -123,9 +128,11 @@ impl LogFile {
                             put(LAST_KEY, optional_bytes(now.as_ref()))?;
                             last = None;
                         }
-                        Change::Purge(upto) => {
-                            log.retain_in(..=upto.index, |_, _| false).map_err(into_io)?;
-                            put(PURGED_KEY, upto.to_bytes())?;
+                        Change::Purge { upto, at_most } => {
+                            let end = self.purge_end(&log, upto, *at_most)?;
+                            log.retain_in(..=end.index, |_, _| false).map_err(into_io)?;
+                            put(PURGED_KEY, end.to_bytes())?;
+                            unpurged = (end < *upto).then_some(*upto);
                         }
                     }
                 }
@@ -133,7 +140,29 @@ impl LogFile {
                     put(LAST_KEY, last.to_bytes())?;
                 }
             }
-            transaction.commit().map_err(into_io)
+            transaction.commit().map_err(into_io)?;
+            Ok(unpurged)
+        })
+    }
+
+    /// The last entry to remove in one transaction. A log that goes as a whole goes at once: what
+    /// is appended next need not follow on it, and a hole would be taken for damage.
+    fn purge_end(
+        &self,
+        log: &redb::Table<'_, u64, &'static [u8]>,
+        upto: &LogId,
+        at_most: u64,
+    ) -> io::Result<LogId> {
+        let ends = (log.first().map_err(into_io)?, log.last().map_err(into_io)?);
+        let (Some((first, _)), Some((last, _))) = ends else { return Ok(*upto) };
+        let end = first.value().saturating_add(at_most).saturating_sub(1);
+        if end >= upto.index || upto.index >= last.value() {
+            return Ok(*upto);
+        }
+        let Some(sealed) = log.get(end).map_err(into_io)? else { return Ok(*upto) };
+        let entry = self.decode_entry(end, sealed.value());
+        entry.map(|entry| entry.log_id).map_err(|error| {
+            io::Error::new(io::ErrorKind::InvalidData, format!("log entry {end}: {error}"))
         })
     }
 
@@ -255,6 +284,7 @@ impl LogFile {
         if let Some(index) = torn {
             let now = entries.last().map(|entry| entry.log_id).or(purged);
             self.apply(&[Change::Truncate { from: index, last: now }])
+                .map(drop)
                 .map_err(|error| RaftError::file("truncate the torn end of", &self.path, error))?;
         }
         Ok(Loaded { vote, committed, purged, entries, torn })

@@ -27,7 +27,7 @@ use self::{
     failure::Failure,
     file::{Change, LogFile},
     tail::{TAIL_BYTES, Tail},
-    writer::{Core, Waiter, Writer},
+    writer::{Core, PURGED_AT_ONCE, Waiter, Writer},
 };
 use crate::{
     RaftError,
@@ -197,9 +197,13 @@ impl<C: Config> RaftLogStorage<C> for LogStore<C> {
         self.write(Change::Truncate { from, last }).await
     }
 
+    /// Returns at once: the entries are in a snapshot, and a log that still holds some of them
+    /// after a crash is as good. They leave the file little by little, beside other writes.
     async fn purge(&mut self, log_id: LogId) -> Result<(), io::Error> {
         self.tail().purge(log_id);
-        self.write(Change::Purge(log_id)).await
+        let purge = Change::Purge { upto: log_id, at_most: PURGED_AT_ONCE };
+        self.shared.writer.submit(purge, Waiter::Nobody);
+        Ok(())
     }
 }
 

@@ -248,3 +248,39 @@ async fn no_proposal_is_readable_in_the_file() {
     let log = database.begin_read().unwrap().open_table(LOG).unwrap();
     assert_eq!(redb::ReadableTableMetadata::len(&log).unwrap(), 50);
 }
+
+#[tokio::test]
+async fn a_purge_leaves_the_file_little_by_little_and_writes_go_on_meanwhile() {
+    let folder = Folder::new();
+    let (mut store, _) = folder.open().unwrap();
+    append(&mut store, (0..2000).map(entry).collect()).await;
+    store.purge(entry(1899).log_id).await.unwrap();
+    assert_eq!(store.get_log_state().await.unwrap().last_purged_log_id, Some(entry(1899).log_id));
+    assert!(store.try_get_log_entries(..).await.unwrap().first() == Some(&entry(1900)));
+    for index in 2000..2010 {
+        append(&mut store, vec![entry(index)]).await;
+    }
+    store.close();
+    let (mut store, report) = folder.open().unwrap();
+    assert_eq!((report.entries, report.purged), (110, Some(entry(1899).log_id)));
+    // A log that goes as a whole goes at once, and the next entry need not follow on it.
+    store.purge(entry(9000).log_id).await.unwrap();
+    append(&mut store, vec![entry(9001)]).await;
+    store.close();
+    let (_, report) = folder.open().unwrap();
+    assert_eq!((report.entries, report.purged), (1, Some(entry(9000).log_id)));
+}
+
+#[test]
+fn a_purge_that_was_cut_short_is_a_sound_log() {
+    let folder = Folder::new();
+    let vault = vault(&folder.keyring);
+    let (file, _) = LogFile::open(&folder.path(), vault.clone()).unwrap();
+    let purge = Change::Purge { upto: entry(899).log_id, at_most: 100 };
+    let appended = Change::Append((0..1000).map(entry).collect());
+    assert_eq!(file.apply(&[appended, purge]).unwrap(), Some(entry(899).log_id));
+    file.close();
+    let (_, loaded) = LogFile::open(&folder.path(), vault).unwrap();
+    assert_eq!(loaded.purged, Some(entry(99).log_id));
+    assert_eq!(loaded.entries.len(), 900);
+}

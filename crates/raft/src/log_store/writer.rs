@@ -28,6 +28,9 @@ use crate::types::{Config, LogId};
 const COMMITTED_LINGER: Duration = Duration::from_millis(100);
 /// At most this many jobs in one transaction.
 const JOBS_MAX: usize = 4096;
+/// At most this many entries are purged in one transaction, so that a write never waits long for
+/// the removal of old ones.
+pub(super) const PURGED_AT_ONCE: u64 = 128;
 
 /// Who waits for a change to be on disk.
 pub(super) enum Waiter<C: Config> {
@@ -77,7 +80,12 @@ impl<C: Config> Writer<C> {
                     waiter.done(Err(io::Error::other("the log store is closed")));
                 }
             }
-            Self::Inline(core) => core.write(vec![change], vec![waiter]),
+            Self::Inline(core) => {
+                let mut left = core.write(vec![change], vec![waiter]);
+                while let Some(upto) = left {
+                    left = core.write::<C>(vec![purge(upto, u64::MAX)], Vec::new());
+                }
+            }
         }
     }
 
@@ -101,11 +109,12 @@ pub(super) struct Core {
 }
 
 impl Core {
-    /// Writes changes in one transaction and tells the waiters.
-    fn write<C: Config>(&self, changes: Vec<Change>, waiters: Vec<Waiter<C>>) {
+    /// Writes changes in one transaction and tells the waiters; answers up to where there is still
+    /// something to purge.
+    fn write<C: Config>(&self, changes: Vec<Change>, waiters: Vec<Waiter<C>>) -> Option<LogId> {
         let result = self.commit(&changes);
         match &result {
-            Ok(()) => {
+            Ok(_) => {
                 let newest = changes.iter().rev().find_map(|change| match change {
                     Change::Append(entries) => entries.last().map(|entry| entry.log_id.index),
                     _ => None,
@@ -117,11 +126,12 @@ impl Core {
             Err(error) => self.failure.report_io("write", &self.path, error),
         }
         for waiter in waiters {
-            waiter.done(result.as_ref().map(|&()| ()).map_err(copy));
+            waiter.done(result.as_ref().map(|_| ()).map_err(copy));
         }
+        result.unwrap_or_default()
     }
 
-    fn commit(&self, changes: &[Change]) -> io::Result<()> {
+    fn commit(&self, changes: &[Change]) -> io::Result<Option<LogId>> {
         if let Some(refusal) = self.failure.current() {
             // After a failed write the database's state is unknown until it is reopened.
             return Err(io::Error::other(refusal));
@@ -131,11 +141,18 @@ impl Core {
     }
 }
 
+fn purge(upto: LogId, at_most: u64) -> Change {
+    Change::Purge { upto, at_most }
+}
+
 fn run<C: Config>(core: &Core, queue: &Receiver<Job<C>>) {
     let mut committed: Option<Option<LogId>> = None;
+    let mut unpurged: Option<LogId> = None;
     let mut open = true;
     while open {
-        let first = if committed.is_some() {
+        let first = if unpurged.is_some() {
+            queue.try_recv().ok()
+        } else if committed.is_some() {
             match queue.recv_timeout(COMMITTED_LINGER) {
                 Ok(job) => Some(job),
                 Err(RecvTimeoutError::Timeout) => None,
@@ -145,7 +162,9 @@ fn run<C: Config>(core: &Core, queue: &Receiver<Job<C>>) {
             Some(queue.recv().unwrap_or(Job::Close))
         };
         let idle = first.is_none();
-        let mut changes = Vec::new();
+        // In order: what is appended next may depend on what was purged before.
+        let mut changes: Vec<_> =
+            unpurged.take().map(|upto| purge(upto, PURGED_AT_ONCE)).into_iter().collect();
         let mut waiters = Vec::new();
         for job in first.into_iter().chain(std::iter::from_fn(|| queue.try_recv().ok())) {
             match job {
@@ -166,8 +185,11 @@ fn run<C: Config>(core: &Core, queue: &Receiver<Job<C>>) {
             changes.push(Change::Committed(newest));
         }
         if !changes.is_empty() {
-            core.write(changes, waiters);
+            unpurged = core.write(changes, waiters);
         }
+    }
+    if let Some(upto) = unpurged {
+        core.write::<C>(vec![purge(upto, u64::MAX)], Vec::new());
     }
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use openraft::Raft;
 use quorate_keyring::Keyring;
 use quorate_model::{LogIndex, Refusal, codes};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::{
     Inner, RaftNode, RaftOptions, Shared, folder::FolderLock, forward, local::Local, read,
@@ -85,6 +85,7 @@ impl RaftNode {
         let tasks = vec![
             tokio::spawn(read::serve(shared.clone(), queue)).abort_handle(),
             tokio::spawn(forward::serve(shared.clone(), forwarded)).abort_handle(),
+            tokio::spawn(snapshot_when_large(shared.clone(), restored.large)).abort_handle(),
             tokio::spawn(super::watch_leadership(shared.clone(), leading)).abort_handle(),
         ];
         let report = OpenReport {
@@ -158,6 +159,16 @@ async fn elect_the_only_voter(shared: &Shared) {
         .unwrap_or(false);
     if is_alone && let Err(error) = shared.raft.trigger().elect(false).await {
         tracing::warn!("cannot stand for election at once: {error}");
+    }
+}
+
+/// Few but large proposals must not make a log that fills the disk.
+async fn snapshot_when_large(shared: Shared, large: Arc<Notify>) {
+    loop {
+        large.notified().await;
+        if let Err(error) = shared.raft.trigger().snapshot().await {
+            tracing::warn!("cannot begin a snapshot: {error}");
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub struct RaftOptions {
     pub election_min_ms: u64,
     /// The most of that time, in milliseconds. It is also the leader's lease.
     pub election_max_ms: u64,
-    /// A snapshot is made after so many entries.
+    /// A snapshot is made after so many entries, or fewer large ones.
     pub snapshot_after_entries: u64,
     /// So many entries stay in the log behind a snapshot, for followers that are a little behind.
     pub keep_entries: u64,
@@ -53,7 +53,8 @@ impl RaftOptions {
             heartbeat_ms: 40,
             election_min_ms: 120,
             election_max_ms: 240,
-            snapshot_after_entries: 10_000,
+            // Encoding and sealing a state takes tens of milliseconds that writes feel.
+            snapshot_after_entries: 50_000,
             keep_entries: 2_000,
             propose_deadline: Duration::from_secs(10),
             read_deadline: Duration::from_secs(10),

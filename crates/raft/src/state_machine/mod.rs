@@ -16,6 +16,7 @@ use openraft::{
 use prost::bytes::Bytes;
 use quorate_model::{LogIndex, Refusal, codes};
 use quorate_state::{CodecError, FEATURE_LEVEL, State};
+use tokio::sync::Notify;
 
 pub(crate) use self::{published::Published, snapshot_file::SnapshotFile};
 use crate::{
@@ -25,6 +26,9 @@ use crate::{
     types::{Answer, Config, Entry, LogId, Snapshot, SnapshotMeta, StoredMembership},
 };
 
+/// A snapshot is made when the proposals behind the last one are together larger than this, however
+/// few they are.
+const SNAPSHOT_BYTES: usize = 32 * 1024 * 1024;
 /// A state is published at least every so many entries while a long batch is being applied.
 const PUBLISH_EVERY: usize = 1024;
 
@@ -36,6 +40,9 @@ pub(crate) struct StateMachine<C: Config> {
     snapshots: SnapshotFile,
     failure: Failure,
     threading: Threading,
+    /// Bytes of the proposals behind the last snapshot, and whom to tell when they are many.
+    unsaved_bytes: usize,
+    large: Arc<Notify>,
     config: PhantomData<C>,
 }
 
@@ -44,6 +51,8 @@ pub(crate) struct Restored<C: Config> {
     pub(crate) machine: StateMachine<C>,
     pub(crate) published: Published,
     pub(crate) snapshot: Option<LogId>,
+    /// Rings when there is so much behind the last snapshot that another is due.
+    pub(crate) large: Arc<Notify>,
 }
 
 impl<C: Config> StateMachine<C> {
@@ -74,6 +83,7 @@ impl<C: Config> StateMachine<C> {
             None => (Arc::default(), SnapshotMeta::default()),
         };
         let published = Published::new(Arc::clone(&state), meta.last_log_id.map(|id| id.index));
+        let large = Arc::new(Notify::new());
         let machine = Self {
             state,
             applied: meta.last_log_id,
@@ -82,15 +92,18 @@ impl<C: Config> StateMachine<C> {
             snapshots,
             failure,
             threading,
+            unsaved_bytes: 0,
+            large: Arc::clone(&large),
             config: PhantomData,
         };
-        Ok(Restored { machine, published, snapshot: meta.last_log_id })
+        Ok(Restored { machine, published, snapshot: meta.last_log_id, large })
     }
 
     fn apply_entry(&mut self, entry: &Entry) -> io::Result<Answer> {
         let answer = match &entry.payload {
             EntryPayload::Blank => Answer(None),
             EntryPayload::Normal(replicated) => {
+                self.unsaved_bytes += replicated.bytes().len();
                 // A node that meets a command it does not know must stop, never skip.
                 let proposal = replicated.proposal().map_err(|error| {
                     self.failure.report(
@@ -152,10 +165,15 @@ impl<C: Config> RaftStateMachine<C> for StateMachine<C> {
             }
         }
         self.publish(&mut answers);
+        if self.unsaved_bytes > SNAPSHOT_BYTES {
+            self.unsaved_bytes = 0;
+            self.large.notify_one();
+        }
         Ok(())
     }
 
     async fn get_snapshot_builder(&mut self) -> Builder<C> {
+        self.unsaved_bytes = 0;
         Builder {
             state: Arc::clone(&self.state),
             meta: SnapshotMeta {
@@ -186,6 +204,7 @@ impl<C: Config> RaftStateMachine<C> for StateMachine<C> {
             self.failure.report_io("install", self.snapshots.path(), error);
         })?;
         self.state = Arc::new(state);
+        self.unsaved_bytes = 0;
         self.applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
         self.publish(&mut Vec::new());
