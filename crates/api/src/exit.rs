@@ -23,6 +23,7 @@ pub const fn for_code(code: Code) -> u8 {
     match code.0 {
         2104..=2199 | 2001 | 2002 | 4024 => REFUSED,
         4503 | 4504 => NO_QUORUM,
+        1041 => STILL_RUNNING,
         4001 | 4022 | 1014 => USAGE,
         9000..=9999 => BUG,
         _ => FAILED,

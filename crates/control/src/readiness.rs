@@ -37,6 +37,12 @@ impl ReadinessGate {
         self.live.borrow().clone()
     }
 
+    /// The value, to be followed.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<ReadinessView> {
+        self.live.subscribe()
+    }
+
     /// Whether the cluster has been ready once since this process started.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -91,6 +91,12 @@ codes! {
     BINARY_TOO_OLD = 1030;
     /// The cluster did not become ready in time.
     READINESS_TIMEOUT = 1031;
+    /// The node ended while it started.
+    NODE_DID_NOT_START = 1040;
+    /// The node has not stopped in time.
+    NODE_DID_NOT_STOP = 1041;
+    /// The pid file names a process that cannot be told to be this node.
+    PID_FILE_DOUBTFUL = 1042;
 
     /// An operation is running on the same thing.
     OPERATION_CONFLICT = 2001;

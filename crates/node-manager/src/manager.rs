@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quorate_model::Clock;
+use quorate_model::{Clock, NodeId};
 use quorate_supervisor::Supervisor;
 use tokio::sync::watch;
 use tracing::info;
@@ -15,6 +15,7 @@ use crate::{
     identity_renewal::keep_renewed,
     instance::Host,
     keeper::Keeper,
+    link::Link,
     masters::MasterBook,
     session::{Sessions, SessionsParts},
 };
@@ -80,6 +81,7 @@ impl NodeManager {
             version: options.version,
             report_every: options.report_every,
         });
+        let telling = tell_leader(link.clone(), options.leader);
         let renewal = async {
             match options.identity {
                 Some(files) => keep_renewed(files, link, clock).await,
@@ -90,9 +92,21 @@ impl NodeManager {
             () = shutdown => {}
             () = sessions.run() => {}
             () = renewal => {}
+            () = telling => {}
         }
         info!(node = %options.node, "the node manager ends; its instances go on running");
         Ok(())
+    }
+}
+
+/// Tells whom the session is with, as long as there is anybody to ask for it.
+async fn tell_leader(mut link: Link, leader: watch::Sender<Option<NodeId>>) {
+    loop {
+        let now = link.borrow_and_update().as_ref().map(|link| link.leader);
+        leader.send_replace(now);
+        if link.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use quorate_keyring::identity::ReloadableIdentity;
 use quorate_model::NodeId;
 use quorate_pack::Catalog;
 use quorate_packs::DriverCatalog;
+use tokio::sync::watch;
 
 /// The folders a node manager works in; made when missing, for their owner only.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub struct NodeManagerOptions {
     pub report_every: Duration,
     /// Running instances are probed this often.
     pub probe_every: Duration,
+    /// Told of the leader there is a session with; `None` while there is none.
+    pub leader: watch::Sender<Option<NodeId>>,
     /// The rules of the packs.
     pub catalog: Catalog,
     /// The drivers of the packs.
@@ -70,6 +73,7 @@ impl NodeManagerOptions {
             version: String::new(),
             report_every: Duration::from_secs(1),
             probe_every: Duration::from_secs(1),
+            leader: watch::Sender::new(None),
             catalog: quorate_packs::catalog(),
             drivers: DriverCatalog::default(),
         }

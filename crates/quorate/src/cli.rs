@@ -64,6 +64,9 @@ pub(crate) enum Command {
     Init(node::init::InitArgs),
     Join(node::join::JoinArgs),
     Run(node::run::RunArgs),
+    Start(node::daemon::StartArgs),
+    Stop(node::daemon::StopArgs),
+    Restart(node::daemon::RestartArgs),
     Status(status::StatusArgs),
     #[command(subcommand)]
     Node(nodes::NodeCommand),

@@ -45,7 +45,13 @@ fn main() -> ExitCode {
 }
 
 fn run(session: &Session, command: &Command) -> Outcome {
-    logging::init(command, session.global.verbose);
+    let daemon_log = match command {
+        Command::Run(args) if args.background => {
+            Some(logging::file(&folders(session, &args.folders).log))
+        }
+        _ => None,
+    };
+    logging::init(command, session.global.verbose, daemon_log);
     match command {
         Command::Dev(args) => {
             block_on_node(dev::run(args, session.global.root.clone()))?;
@@ -70,6 +76,16 @@ fn run(session: &Session, command: &Command) -> Outcome {
             // A node makes its own runtime, after it has set its priority.
             node::run::run(args, &folders)?;
             Ok(exit::DONE)
+        }
+        Command::Start(args) => {
+            block_on(node::daemon::start(args, &folders(session, &args.folders), &session.ui))
+        }
+        Command::Stop(args) => {
+            block_on(node::daemon::stop(args, &folders(session, &args.folders), &session.ui))
+        }
+        Command::Restart(args) => {
+            let folders = folders(session, &args.start.folders);
+            block_on(node::daemon::restart(args, &folders, &session.ui))
         }
         Command::Status(args) => block_on(status::run(session, args)),
         Command::Node(command) => block_on(commands::node::run(session, command)),

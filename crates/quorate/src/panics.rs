@@ -21,6 +21,8 @@ pub(crate) fn install_hook() {
         let refusal = Refusal::new(codes::INTERNAL, format!("this is a bug in Quorate {version}"))
             .cause(format!("{said}{}", place.unwrap_or_default()))
             .hint("please report these lines; what runs under Quorate runs on");
+        // A daemon's stderr is read by nobody.
+        tracing::error!(code = %refusal.code, cause = refusal.cause, "{refusal}");
         let text = Failure::from(refusal).render(Paint { enabled: false });
         // Panicking while panicking ends the process, so a closed stderr is passed over.
         let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), text.as_bytes());

@@ -15,11 +15,12 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// One process of this boot of the host: a reused pid has another start time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ProcessIdentity {
-    pub(crate) pid: u32,
+pub struct ProcessIdentity {
+    /// Its process id.
+    pub pid: u32,
     /// Clock ticks between the host's boot and the process's start (field 22 of
     /// `/proc/<pid>/stat`).
-    pub(crate) start_ticks: u64,
+    pub start_ticks: u64,
 }
 
 /// A handle on a process that no reuse of its pid can redirect.
@@ -31,17 +32,26 @@ enum Hold {
 
 impl ProcessIdentity {
     /// The identity of the process that has this pid now, dead but unreaped ones included.
-    pub(crate) fn of(pid: u32) -> io::Result<Option<Self>> {
+    ///
+    /// # Errors
+    /// When `/proc` cannot be read.
+    pub fn of(pid: u32) -> io::Result<Option<Self>> {
         Ok(stat(pid)?.map(|stat| Self { pid, start_ticks: stat.starttime }))
     }
 
     /// Whether this very process lives. A zombie does not.
-    pub(crate) fn is_alive(self) -> io::Result<bool> {
+    ///
+    /// # Errors
+    /// When `/proc` cannot be read.
+    pub fn is_alive(self) -> io::Result<bool> {
         Ok(stat(self.pid)?.is_some_and(|stat| self.start_ticks == stat.starttime && lives(&stat)))
     }
 
     /// Resolves when this very process has ended; at once when it has already.
-    pub(crate) async fn ended(self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When the process cannot be watched.
+    pub async fn ended(self) -> io::Result<()> {
         match self.hold()? {
             None => Ok(()),
             Some(Hold::Pidfd(pidfd)) => {
@@ -63,7 +73,10 @@ impl ProcessIdentity {
     }
 
     /// Sends a signal to this very process; `false` when it has ended.
-    pub(crate) fn signal(self, signal: Signal) -> io::Result<bool> {
+    ///
+    /// # Errors
+    /// When this user may not signal it.
+    pub fn signal(self, signal: Signal) -> io::Result<bool> {
         let sent = match self.hold()? {
             None => return Ok(false),
             Some(Hold::Pidfd(pidfd)) => pidfd_send_signal(pidfd, signal),
@@ -172,7 +185,10 @@ pub(crate) fn orphan_of(shim: ProcessIdentity) -> io::Result<Orphan> {
 }
 
 /// The id of this boot of the host.
-pub(crate) fn boot_id() -> io::Result<String> {
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn boot_id() -> io::Result<String> {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned())
 }
 

@@ -3,7 +3,7 @@
 
 use std::{env, process::ExitCode};
 
-use quorate_xtask::{Repository, bench, test, tidy};
+use quorate_xtask::{Repository, bench, package, test, tidy};
 
 const HELP: &str = "\
 Usage: cargo xtask TASK
@@ -11,6 +11,7 @@ Usage: cargo xtask TASK
   tidy                  check the rules of the house
   test [--no-install]   install what the tests need (Debian, as root), then run every check
   bench [ARGS]          run the benchmarks (release build); ARGS go to them
+  package [BINARY]      a Debian package of the release build, or of BINARY, in target/package
 ";
 
 fn main() -> ExitCode {
@@ -22,6 +23,8 @@ fn main() -> ExitCode {
         ["test"] => test::main(&repository, test::Install::Allowed),
         ["test", "--no-install"] => test::main(&repository, test::Install::Forbidden),
         ["bench", rest @ ..] => bench::main(&repository, rest),
+        ["package"] => package::main(&repository, None),
+        ["package", binary] => package::main(&repository, Some(binary)),
         [] | ["help" | "--help" | "-h"] => {
             eprint!("{HELP}");
             ExitCode::SUCCESS

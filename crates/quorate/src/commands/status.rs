@@ -6,12 +6,16 @@ use quorate_api::{exit, rest::StatusView};
 use quorate_client::{Client, ClientError};
 
 use super::Session;
-use crate::ui::{Failure, Format, Outcome, views};
+use crate::{
+    node::{FolderArgs, Folders, local},
+    ui::{Failure, Format, Outcome, views},
+};
 
 /// Show the state of the quorum, of the nodes, and what is wrong
 ///
 /// Exits with 0 when everything is healthy, 1 when something is not, 4 when no quorum of masters
-/// acts or none can be reached, so that a cron line can trust it.
+/// acts or none can be reached, so that a cron line can trust it. Where no quorum answers, and on
+/// a host with a node manager only, it shows what this host knows: what is missing, what to do.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
     /// Show it again as it changes, until Ctrl-C
@@ -25,13 +29,36 @@ pub(crate) struct StatusArgs {
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) async fn run(session: &Session, args: &StatusArgs) -> Outcome {
-    let client = session.client().map_err(|failure| failure.without_quorum())?;
+    let client = match session.client() {
+        Ok(client) => client,
+        Err(failure) => return known_here(session, failure.without_quorum()),
+    };
     if args.watch {
         return watch(session, &client).await;
     }
-    let view = client.status().await.map_err(unanswered)?;
+    let view = match client.status().await {
+        Ok(view) => view,
+        Err(error) if error.is_transient() => return known_here(session, unanswered(error)),
+        Err(error) => return Err(unanswered(error)),
+    };
     session.ui.show(&view, |paint| views::status(&view, paint))?;
     Ok(if args.exit_zero { exit::DONE } else { exit_code(&view) })
+}
+
+/// What the node on this host knows by itself, where no quorum answers; without a node, the
+/// failure.
+fn known_here(session: &Session, failure: Failure) -> Outcome {
+    let global = &session.global;
+    if session.servers()?.is_some() || failure.exit != exit::NO_QUORUM {
+        return Err(failure);
+    }
+    let (root, run_dir) = (global.root.as_deref(), global.run_dir.as_deref());
+    let folders = Folders::resolve(&FolderArgs::of_environment(), root, run_dir);
+    let Some(view) = local::look(&folders) else { return Err(failure) };
+    session.ui.show(&view, |paint| views::local(&view, paint))?;
+    // A node manager that has reached a leader is all that can be seen from its host.
+    let is_well = view.is_well() && !view.role.is_master();
+    Ok(if is_well { exit::DONE } else { exit::NO_QUORUM })
 }
 
 fn exit_code(view: &StatusView) -> u8 {

@@ -47,6 +47,15 @@ impl NodeRole {
         matches!(self, Self::NodeManager | Self::Both)
     }
 
+    /// The role as people read it.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Master => "master",
+            Self::NodeManager => "node manager",
+            Self::Both => "master and node manager",
+        }
+    }
+
     /// The role as people write it.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         match text {

@@ -21,6 +21,18 @@ pub(crate) struct FolderArgs {
     pub(crate) log_dir: Option<PathBuf>,
 }
 
+impl FolderArgs {
+    /// What the environment says, for commands without these flags.
+    pub(crate) fn of_environment() -> Self {
+        let folder = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        Self {
+            config_dir: folder("QUORATE_CONFIG_DIR"),
+            data_dir: folder("QUORATE_DATA_DIR"),
+            log_dir: folder("QUORATE_LOG_DIR"),
+        }
+    }
+}
+
 /// A node's folders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Folders {

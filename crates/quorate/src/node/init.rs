@@ -21,7 +21,7 @@ use super::{
 /// Make this host the first master of a new cluster
 ///
 /// The root key is read from QUORATE_ROOT_KEY (make one with `quorate keygen`) and is never
-/// written to disk. Afterwards start the node with `quorate run`.
+/// written to disk. Afterwards start the node with `quorate start`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct InitArgs {
     #[command(flatten)]
@@ -81,6 +81,13 @@ pub(super) fn root_key() -> Result<RootKey, Refusal> {
 
 fn refusal(error: quorate_keyring::KeyringError) -> Refusal {
     Refusal::from(&error)
+}
+
+/// What a command says that needs a node where there is none.
+pub(super) fn no_node_yet(folders: &Folders) -> Refusal {
+    Refusal::new(codes::NOT_INITIALISED, "there is no node here yet")
+        .cause(format!("{} holds no identity", folders.data.display()))
+        .hint("make it the first master with `quorate init`, or `quorate join TOKEN`")
 }
 
 pub(super) fn refuse_second_init(folders: &Folders) -> Result<(), Refusal> {

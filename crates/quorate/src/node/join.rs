@@ -24,7 +24,7 @@ use super::{
 /// Make this host a node of a cluster: master or node manager, as the token says
 ///
 /// Make the token on a master with `quorate token create --role ROLE`. A master needs the
-/// cluster's root key in QUORATE_ROOT_KEY. Afterwards start the node with `quorate run`.
+/// cluster's root key in QUORATE_ROOT_KEY. Afterwards start the node with `quorate start`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct JoinArgs {
     /// The join token

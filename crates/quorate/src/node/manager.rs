@@ -10,7 +10,10 @@ use quorate_node_manager::{
 use tokio::sync::watch;
 use tracing::info;
 
-use super::{Folders, SystemClock};
+use super::{
+    Folders, SystemClock,
+    report::{Reporter, follow_manager},
+};
 
 /// Runs the node manager until `stop` turns true; its instances go on running. The
 /// masters it asks are those it was told of; on a master's host, that one as well.
@@ -18,6 +21,7 @@ pub(super) async fn run(
     folders: Folders,
     identity: Arc<ReloadableIdentity>,
     own_master: Option<String>,
+    reporter: Option<Reporter>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Refusal> {
     let node = identity.current().node;
@@ -35,6 +39,9 @@ pub(super) async fn run(
     options.version = env!("CARGO_PKG_VERSION").to_owned();
     options.identity =
         Some(NodeIdentityFiles { identity: Arc::clone(&identity), folder: folders.identity() });
+    if let Some(reporter) = reporter {
+        tokio::spawn(follow_manager(options.leader.subscribe(), reporter));
+    }
     let connector = TlsDialer::new(&identity).map_err(|error| Refusal::from(&error))?;
     let manager = NodeManager::new(options, Arc::new(connector), Arc::new(SystemClock))
         .map_err(|error| error.refusal())?;

@@ -1,17 +1,22 @@
 //! What makes this process a node: its folders and configuration, `init`, `join` and `run`.
 
 mod config;
+pub(crate) mod daemon;
 mod dial;
 mod folders;
 pub(crate) mod init;
 pub(crate) mod join;
+pub(crate) mod local;
 mod manager;
 mod master;
 mod os;
+mod pid_file;
 mod priority;
+mod report;
 pub(crate) mod run;
 pub(crate) mod shim;
 
 pub(crate) use config::{AddressArgs, NodeConfig, NodeRole};
 pub(crate) use folders::{FolderArgs, Folders};
+pub(crate) use local::LocalView;
 pub(crate) use os::{SystemClock, refuse_file};

@@ -9,12 +9,16 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
-use tracing::info;
+use tracing::{error, info};
 
 use super::{
-    FolderArgs, Folders, NodeConfig, manager, master,
+    FolderArgs, Folders, NodeConfig,
+    init::no_node_yet,
+    manager, master,
     os::{lock_data_folder, refuse_file},
+    pid_file::{self, PidFile},
     priority,
+    report::{Phase, Reporter, keep_watchdog_quiet},
 };
 
 /// Run this host's node in the foreground
@@ -26,24 +30,46 @@ use super::{
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) folders: FolderArgs,
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
+    /// Stop when the process that started this one ends
+    #[arg(long, hide = true)]
+    pub(crate) with_parent: bool,
+    /// Leave the session of whoever started this one, and log to the log folder
+    #[arg(long, hide = true)]
+    pub(crate) background: bool,
+}
+
+/// Where a master listens, other than its configuration says.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct ListenArgs {
     /// Where REST and console listen, instead of what the configuration says
     #[arg(long, value_name = "HOST:PORT", env = "QUORATE_ADMIN_ADDR")]
     pub(crate) admin_addr: Option<String>,
     /// Where other nodes connect, instead of what the configuration says
     #[arg(long, value_name = "HOST:PORT", env = "QUORATE_INTERNAL_ADDR")]
     pub(crate) internal_addr: Option<String>,
-    /// Stop when the process that started this one ends
-    #[arg(long, hide = true)]
-    pub(crate) with_parent: bool,
 }
 
 /// Runs the node until it is asked to stop. Makes its own runtime, whose threads inherit the
 /// priority that is set here.
 pub(crate) fn run(args: &RunArgs, folders: &Folders) -> Result<(), Refusal> {
+    let result = run_node(args, folders);
+    if let (true, Err(refusal)) = (args.background, &result) {
+        // In the foreground it is told on stderr; nobody reads a daemon's.
+        error!(code = %refusal.code, cause = refusal.cause, "ended: {refusal}");
+    }
+    result
+}
+
+fn run_node(args: &RunArgs, folders: &Folders) -> Result<(), Refusal> {
     if args.with_parent {
         end_with_parent()?;
     }
-    let config = configuration(args, folders)?;
+    if args.background {
+        leave_session()?;
+    }
+    let config = configuration(&args.listen, folders)?;
     if config.node.role.is_master() {
         priority::raise();
     }
@@ -57,12 +83,12 @@ pub(crate) fn run(args: &RunArgs, folders: &Folders) -> Result<(), Refusal> {
 }
 
 /// The configuration file with what the flags change.
-fn configuration(args: &RunArgs, folders: &Folders) -> Result<NodeConfig, Refusal> {
+pub(super) fn configuration(listen: &ListenArgs, folders: &Folders) -> Result<NodeConfig, Refusal> {
     let mut config = NodeConfig::load(&folders.config_file())?;
-    if let Some(addr) = &args.admin_addr {
+    if let Some(addr) = &listen.admin_addr {
         config.node.admin_addr.clone_from(addr);
     }
-    if let Some(addr) = &args.internal_addr {
+    if let Some(addr) = &listen.internal_addr {
         config.node.internal_addr.clone_from(addr);
     }
     Ok(config)
@@ -70,9 +96,7 @@ fn configuration(args: &RunArgs, folders: &Folders) -> Result<NodeConfig, Refusa
 
 async fn serve(config: NodeConfig, folders: &Folders) -> Result<(), Refusal> {
     if !NodeIdentity::exists(&folders.identity()) {
-        return Err(Refusal::new(codes::NOT_INITIALISED, "there is no node here yet")
-            .cause(format!("{} holds no identity", folders.data.display()))
-            .hint("make it the first master with `quorate init`, or `quorate join TOKEN`"));
+        return Err(no_node_yet(folders));
     }
     let identity =
         NodeIdentity::load(&folders.identity()).map_err(|error| Refusal::from(&error))?;
@@ -85,17 +109,25 @@ async fn serve(config: NodeConfig, folders: &Folders) -> Result<(), Refusal> {
         None
     };
     folders.create()?;
+    let _pid_file = PidFile::take(&folders.run, &pid_file::name(&config))?;
+    let role = config.node.role;
+    let reporter = Reporter::begin(folders, identity.current().node, role);
+    let watchdog = tokio::spawn(keep_watchdog_quiet());
     let (stop_sender, stop) = watch::channel(false);
-    tokio::spawn(stop_on_signal(stop_sender.clone())?);
+    tokio::spawn(stop_on_signal(stop_sender.clone(), reporter.clone())?);
     let mut manager = config.node.role.is_node_manager().then(|| {
         let own_master = config.advertised_internal().ok().filter(|addr| !addr.is_empty());
-        let run = manager::run(folders.clone(), Arc::clone(&identity), own_master, stop.clone());
+        // A master's process tells of the master.
+        let telling = (!role.is_master()).then(|| reporter.clone());
+        let identity = Arc::clone(&identity);
+        let run = manager::run(folders.clone(), identity, own_master, telling, stop.clone());
         tokio::spawn(run)
     });
     let master = async {
         match prepared {
             Some(prepared) => {
-                master::run(folders.clone(), config, Arc::clone(&identity), prepared, stop.clone())
+                let (folders, identity) = (folders.clone(), Arc::clone(&identity));
+                master::run(folders, config, identity, prepared, reporter.clone(), stop.clone())
                     .await
             }
             None => wait_for_stop(stop.clone()).await,
@@ -113,8 +145,16 @@ async fn serve(config: NodeConfig, folders: &Folders) -> Result<(), Refusal> {
             (master.await, managed)
         }
     };
-    info!("stopped");
-    result.and(managed)
+    watchdog.abort();
+    let result = result.and(managed);
+    if result.is_ok() {
+        info!("stopped");
+    }
+    reporter.update(|report| {
+        report.phase = Phase::Ended;
+        report.failure = result.as_ref().err().cloned();
+    });
+    result
 }
 
 /// How the node manager ended, when it has; at once when there is none.
@@ -136,6 +176,7 @@ async fn wait_for_stop(mut stop: watch::Receiver<bool>) -> Result<(), Refusal> {
 /// Turns `stop` true on SIGTERM, SIGINT and SIGQUIT.
 fn stop_on_signal(
     stop: watch::Sender<bool>,
+    reporter: Reporter,
 ) -> Result<impl Future<Output = ()> + Send + 'static, Refusal> {
     let listen = |kind| {
         signal(kind).map_err(|error| {
@@ -152,7 +193,15 @@ fn stop_on_signal(
             _ = quit.recv() => {}
         }
         info!("stopping");
+        reporter.update(|report| report.phase = Phase::Stopping);
         stop.send_replace(true);
+    })
+}
+
+/// A daemon belongs to no terminal: neither its Ctrl-C nor its end reaches it.
+fn leave_session() -> Result<(), Refusal> {
+    rustix::process::setsid().map(drop).map_err(|error| {
+        Refusal::new(codes::INTERNAL, "cannot begin a session of its own").cause(error.to_string())
     })
 }
 

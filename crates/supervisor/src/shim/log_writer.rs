@@ -14,7 +14,8 @@ const LONGEST_LINE: u64 = 64 * 1024;
 
 /// Writes output to a rotated log. No error stops it: what cannot be written is counted, and the
 /// log says so at the place once it can be written again.
-pub(super) struct LogWriter {
+#[derive(Debug)]
+pub struct LogWriter {
     path: PathBuf,
     rotation: LogRotation,
     file: Option<File>,
@@ -28,7 +29,9 @@ pub(super) struct LogWriter {
 }
 
 impl LogWriter {
-    pub(super) fn open(path: PathBuf, rotation: LogRotation) -> Self {
+    /// Opens the log, or will at the first write that can.
+    #[must_use]
+    pub fn open(path: PathBuf, rotation: LogRotation) -> Self {
         let rotation = LogRotation { max_bytes: rotation.max_bytes.max(1), ..rotation };
         let mut writer = Self {
             path,
@@ -45,7 +48,7 @@ impl LogWriter {
     }
 
     /// Appends output, rotating where due.
-    pub(super) fn write(&mut self, mut bytes: &[u8]) {
+    pub fn write(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let (now, rotate) = self.fit(bytes);
             let (piece, rest) = bytes.split_at(now);

@@ -23,8 +23,9 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
+use self::component::Component;
+pub use self::log_writer::LogWriter;
 pub(crate) use self::spec::ShimSpec;
-use self::{component::Component, log_writer::LogWriter};
 use crate::{
     SupervisorError,
     folder::InstanceFolder,

@@ -3,17 +3,16 @@
 use std::time::Duration;
 
 use quorate_control::Control;
+use quorate_model::NodeId;
 use tracing::{info, warn};
 
 /// How long handing leadership over may take.
 const STOP_DEADLINE: Duration = Duration::from_secs(8);
 
 /// Before a leader leaves, it hands leadership to the follower that is furthest ahead, so that
-/// clients notice at most one retry.
-pub(super) async fn hand_over(control: &Control) {
-    if control.leading().is_none() {
-        return;
-    }
+/// clients notice at most one retry. Returns the follower that took it.
+pub(super) async fn hand_over(control: &Control) -> Option<NodeId> {
+    control.leading()?;
     let status = control.raft().status();
     let heir = status
         .peers
@@ -24,10 +23,14 @@ pub(super) async fn hand_over(control: &Control) {
         })
         .max_by_key(|(_, peer)| peer.matched)
         .map(|(id, _)| *id);
-    let Some(heir) = heir else { return };
+    let heir = heir?;
     match tokio::time::timeout(STOP_DEADLINE, control.raft().transfer_leader(heir)).await {
-        Ok(Ok(took)) => info!(to = %heir, took_ms = took.as_millis(), "leadership handed over"),
+        Ok(Ok(took)) => {
+            info!(to = %heir, took_ms = took.as_millis(), "leadership handed over");
+            return Some(heir);
+        }
         Ok(Err(error)) => warn!(to = %heir, %error, "leadership not handed over"),
         Err(_) => warn!(to = %heir, "leadership not handed over in time"),
     }
+    None
 }

@@ -17,7 +17,12 @@ use quorate_model::Refusal;
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::{Folders, NodeConfig, SystemClock, dial, init::root_key, os::refuse_file};
+use super::{
+    Folders, NodeConfig, SystemClock, dial,
+    init::root_key,
+    os::refuse_file,
+    report::{Reporter, follow_master},
+};
 use listen::Sockets;
 use round::{End, Round};
 
@@ -48,6 +53,7 @@ pub(super) async fn run(
     config: NodeConfig,
     identity: Arc<ReloadableIdentity>,
     prepared: Prepared,
+    reporter: Reporter,
     stop: watch::Receiver<bool>,
 ) -> Result<(), Refusal> {
     let Prepared { keyring, sealed, sockets } = prepared;
@@ -73,6 +79,7 @@ pub(super) async fn run(
             identity: Arc::clone(&identity),
             keyring: keyring.clone(),
             sealed: sealed.clone(),
+            reporter: reporter.clone(),
         };
         match round.run(sockets, stop.clone()).await? {
             End::Stopped => return Ok(()),

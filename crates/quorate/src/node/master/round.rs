@@ -13,9 +13,9 @@ use tokio::{
 use tracing::{error, info};
 
 use super::{
-    Folders, NodeConfig, SystemClock,
+    Folders, NodeConfig, Reporter, SystemClock,
     announce::{announce, new_node},
-    dial,
+    dial, follow_master,
     leave::hand_over,
     listen::Sockets,
     refuse_file,
@@ -37,6 +37,7 @@ pub(super) struct Round<'a> {
     pub(super) identity: Arc<ReloadableIdentity>,
     pub(super) keyring: Keyring,
     pub(super) sealed: SealedKeyring,
+    pub(super) reporter: Reporter,
 }
 
 impl Round<'_> {
@@ -81,13 +82,16 @@ impl Round<'_> {
             self.folders.identity(),
         ));
         let announcing = tokio::spawn(announce(control.clone(), new_node(self.config)?));
+        let telling = tokio::spawn(follow_master(control.clone(), self.reporter.clone()));
         let ended = self.supervise(&control, stop, &mut tasks, &mut duties).await;
         if matches!(ended, Ok(End::Stopped)) {
-            hand_over(&control).await;
+            let heir = hand_over(&control).await;
+            self.reporter.update(|report| report.handed_over_to = heir);
         }
         control.close();
         duties.abort();
         announcing.abort();
+        telling.abort();
         renewing.abort();
         stop_serving.send_replace(true);
         let drained = async { while tasks.join_next().await.is_some() {} };

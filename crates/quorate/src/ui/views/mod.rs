@@ -2,6 +2,7 @@
 
 mod access;
 mod component;
+mod local;
 mod node;
 mod operation;
 mod page;
@@ -13,6 +14,7 @@ mod status;
 
 pub(crate) use access::{audit, tokens};
 pub(crate) use component::{component, components};
+pub(crate) use local::local;
 pub(crate) use node::{Nodes, nodes};
 pub(crate) use operation::{ended, operation, operations, transcript};
 pub(crate) use page::page;
