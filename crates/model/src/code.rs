@@ -118,6 +118,26 @@ codes! {
     MEMBER_UNHEALTHY = 2107;
     /// A single-member component cannot be restarted without an interruption.
     INTERRUPTION_CERTAIN = 2108;
+    /// A majority of the masters survives: there is nothing to recover from.
+    RECOVERY_NOT_NEEDED = 2121;
+    /// The reports do not make a recovery.
+    RECOVERY_REPORTS_UNFIT = 2122;
+    /// The plan is damaged, was edited, or is not for this node.
+    RECOVERY_PLAN_INVALID = 2123;
+    /// Another recovery was begun or made here.
+    RECOVERY_CONFLICT = 2124;
+    /// This node has changed since it was asked for its report.
+    RECOVERY_NODE_CHANGED = 2125;
+    /// A master that is to be written off is alive.
+    WRITTEN_OFF_ALIVE = 2126;
+    /// A recovery was begun on this node and not finished.
+    RECOVERY_UNFINISHED = 2127;
+    /// The recovery is not complete yet.
+    RECOVERY_INCOMPLETE = 2128;
+    /// This node was written off in a recovery from lost quorum.
+    NODE_WRITTEN_OFF = 2129;
+    /// The epoch this node belongs to has ended.
+    EPOCH_ENDED = 2130;
 
     /// Login is needed.
     UNAUTHENTICATED = 3001;

@@ -12,6 +12,7 @@ pub mod health;
 mod observations;
 mod planner;
 mod ports;
+pub mod recovery;
 mod remove;
 mod restart;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use quorate_model::{
-    ClusterId, NodeId, NodeName, NodeRoles, OperationId, Plan, Refusal, RequestId, Revision,
-    SettingKey, Term, Timestamp, TokenId, UserName,
+    ClusterId, Epoch, Generation, NodeId, NodeName, NodeRoles, OperationId, Plan, Refusal,
+    RequestId, Revision, SettingKey, Term, Timestamp, TokenId, UserName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -197,6 +197,22 @@ pub enum Command {
         /// The operation.
         id: OperationId,
     },
+    /// The masters were recovered from a lost quorum: a new epoch begins. Written into the log of
+    /// the surviving master that goes on, by `recover apply`, while no master runs.
+    Recover {
+        /// The epoch that begins.
+        epoch: Epoch,
+        /// The master whose log goes on.
+        keeper: NodeId,
+        /// The masters that are given up: their ids are dead for ever.
+        written_off: Vec<NodeId>,
+        /// The hash of the plan that was applied.
+        plan_sha256: String,
+        /// Ids up to this one may have been given out by masters that are given up.
+        last_node_id: NodeId,
+        /// Generations up to this one may have been given out by masters that are given up.
+        last_generation: Generation,
+    },
 }
 
 impl Command {
@@ -224,6 +240,14 @@ impl Command {
             Self::PauseOperation { id } => ("operation.pause", id.to_string()),
             Self::ResumeOperation { id } => ("operation.resume", id.to_string()),
             Self::AbortOperation { id } => ("operation.abort", id.to_string()),
+            Self::Recover { epoch, keeper, written_off, plan_sha256, .. } => {
+                let gone: Vec<String> = written_off.iter().map(NodeId::to_string).collect();
+                let gone = gone.join(", ");
+                (
+                    "cluster.recover",
+                    format!("epoch {epoch} from {keeper}, without {gone}, plan {plan_sha256}"),
+                )
+            }
         }
     }
 }

@@ -22,6 +22,6 @@ pub use codec::{CodecError, FORMAT_VERSION, OutcomeCodec};
 pub use command::{Command, NewNode, Proposal};
 pub use iam::{Iam, JoinToken, KeyedRequest, Session, TokenStatus, User, UserRole};
 pub use kms::Kms;
-pub use metadata::{Component, InstanceRecord, Metadata, Node, Setting, Tombstone};
+pub use metadata::{Component, InstanceRecord, Metadata, Node, Recovery, Setting, Tombstone};
 pub use outcome::{Applied, Outcome};
 pub use root::{FEATURE_LEVEL, State};

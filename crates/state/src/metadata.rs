@@ -44,6 +44,19 @@ pub struct Tombstone {
     pub removed_at: Timestamp,
 }
 
+/// The last recovery from lost quorum.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// When it was applied.
+    pub at: Timestamp,
+    /// The master whose log went on.
+    pub keeper: NodeId,
+    /// The masters that were given up.
+    pub written_off: Vec<NodeId>,
+    /// The hash of the plan.
+    pub plan_sha256: String,
+}
+
 /// One key of the settings space.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
@@ -98,6 +111,8 @@ pub struct Metadata {
     pub last_generation: Generation,
     /// The log index of the last change of which masters there are.
     pub masters_revision: Revision,
+    /// The last recovery from lost quorum, if there ever was one.
+    pub recovery: Option<Recovery>,
 }
 
 impl Metadata {

@@ -9,14 +9,22 @@ use quorate_model::{Plan, Refusal, Step, StepKind, Undo};
 /// Compares an answer of the planner with the file of that name.
 #[track_caller]
 pub(crate) fn golden(name: &str, answer: &Result<Plan, Vec<Refusal>>) {
-    let text = match answer {
-        Ok(plan) => runbook(plan),
-        Err(refusals) => refused(refusals),
-    };
+    compare(
+        name,
+        &match answer {
+            Ok(plan) => runbook(plan),
+            Err(refusals) => refused(refusals),
+        },
+    );
+}
+
+/// Compares a text with the file of that name.
+#[track_caller]
+pub(crate) fn compare(name: &str, text: &str) {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let path = folder.join(format!("{name}.txt"));
     if std::env::var_os("QUORATE_UPDATE_GOLDEN").is_some() {
-        fs::write(&path, &text).unwrap();
+        fs::write(&path, text).unwrap();
     }
     let expected = fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
@@ -69,7 +77,7 @@ fn undo(step: &Step) -> String {
     }
 }
 
-fn refused(refusals: &[Refusal]) -> String {
+pub(crate) fn refused(refusals: &[Refusal]) -> String {
     let mut text = String::new();
     for refusal in refusals {
         let _ = writeln!(text, "refused[{}]: {}", refusal.code, refusal.message);

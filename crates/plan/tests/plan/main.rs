@@ -4,6 +4,7 @@
 mod conditions;
 mod create;
 mod golden;
+mod recovery;
 mod remove;
 mod restart;
 mod safety;

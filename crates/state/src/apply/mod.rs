@@ -7,6 +7,7 @@ mod cluster;
 mod components;
 mod nodes;
 mod operations;
+mod recovery;
 mod settings;
 mod tokens;
 mod users;
@@ -95,6 +96,7 @@ impl State {
             Command::PauseOperation { id } => operations::pause(self, context, *id),
             Command::ResumeOperation { id } => operations::resume(self, context, *id),
             Command::AbortOperation { id } => operations::abort(self, context, *id),
+            Command::Recover { .. } => recovery::recover(self, context),
         }
     }
 }

@@ -9,6 +9,7 @@ mod golden;
 mod nodes;
 mod operations;
 mod properties;
+mod recovery;
 mod requests;
 mod samples;
 mod settings;

@@ -100,6 +100,8 @@ fn commands() -> impl Strategy<Value = Command> {
         1 => id().prop_map(|id| Command::PauseOperation { id }),
         2 => id().prop_map(|id| Command::ResumeOperation { id }),
         1 => id().prop_map(|id| Command::AbortOperation { id }),
+        1 => (0..3_u64, prop::collection::vec(1..6_u64, 0..3))
+            .prop_map(|(epoch, written_off)| samples::recover(epoch, &written_off)),
     ]
 }
 

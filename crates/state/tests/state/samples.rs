@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use quorate_model::{
-    Condition, EnrolRole, MemberAction, NodeId, Plan, Refusal, Revision, SettingKey, StepKind,
-    Term, TokenId, Undo, UserName, codes,
+    Condition, EnrolRole, Epoch, Generation, MemberAction, NodeId, Plan, Refusal, Revision,
+    SettingKey, StepKind, Term, TokenId, Undo, UserName, codes,
 };
 use quorate_state::{Command, JoinToken, Session, TokenStatus};
 
@@ -99,6 +99,7 @@ pub(crate) fn commands() -> Vec<Command> {
         Command::PauseOperation { id },
         Command::ResumeOperation { id },
         Command::AbortOperation { id },
+        recover(1, &[2]),
     ]
 }
 
@@ -122,7 +123,20 @@ pub(crate) const fn is_sampled(command: &Command) -> bool {
         | Command::UndoStep { .. }
         | Command::PauseOperation { .. }
         | Command::ResumeOperation { .. }
-        | Command::AbortOperation { .. } => true,
+        | Command::AbortOperation { .. }
+        | Command::Recover { .. } => true,
+    }
+}
+
+/// A recovery from lost quorum, which `n1` survives.
+pub(crate) fn recover(epoch: u64, written_off: &[u64]) -> Command {
+    Command::Recover {
+        epoch: Epoch(epoch),
+        keeper: NodeId(1),
+        written_off: written_off.iter().copied().map(NodeId).collect(),
+        plan_sha256: "9f1ac0".to_owned(),
+        last_node_id: NodeId(100),
+        last_generation: Generation(1000),
     }
 }
 
