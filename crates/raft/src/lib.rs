@@ -14,6 +14,7 @@ mod network;
 mod node;
 mod ondisk;
 mod proto;
+mod recovery;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod state_machine;
@@ -24,5 +25,6 @@ pub use error::{MembershipError, ProposeError, RaftError, ReadError};
 pub use network::{DialError, Dialer, Masters, PeerAuthorizer};
 pub use node::{
     Leadership, MastersRouterService, OpenReport, PeerStatus, RaftNode, RaftOptions, RaftStatus,
-    Role,
+    Role, Superseded,
 };
+pub use recovery::{Held, Place, inspect, rebuild};

@@ -264,9 +264,12 @@ fn a_recovery_is_complete_when_all_of_it_is_seen_and_not_before() {
     assert_eq!(bad(&|it| it.epoch = Epoch(0)), 1);
     assert_eq!(bad(&|it| it.plan_sha256 = None), 1);
     assert_eq!(bad(&|it| it.cluster = "else".to_owned()), 1);
-    assert_eq!(bad(&|it| {
-        it.tombstones.pop_first();
-    }), 1);
+    assert_eq!(
+        bad(&|it| {
+            it.tombstones.pop_first();
+        }),
+        1
+    );
     assert_eq!(bad(&|it| it.masters = BTreeMap::new()), 3, "both survivors and their votes");
     assert_eq!(bad(&|it| it.masters.get_mut(&NodeId(1)).unwrap().0 = true), 1, "two votes");
     let silent = |it: &mut RecoverySeen| {

@@ -8,7 +8,10 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{
+    Database, Durability, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
+    backends::InMemoryBackend,
+};
 
 use crate::{
     RaftError,
@@ -36,7 +39,7 @@ const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 /// One change of the log file.
 #[derive(Debug)]
-pub(super) enum Change {
+pub(crate) enum Change {
     Append(Vec<Entry>),
     Vote(Vote),
     Committed(Option<LogId>),
@@ -54,17 +57,17 @@ pub(super) enum Change {
 
 /// What was found when the file was opened.
 #[derive(Debug, Default)]
-pub(super) struct Loaded {
-    pub(super) vote: Option<Vote>,
-    pub(super) committed: Option<LogId>,
-    pub(super) purged: Option<LogId>,
+pub(crate) struct Loaded {
+    pub(crate) vote: Option<Vote>,
+    pub(crate) committed: Option<LogId>,
+    pub(crate) purged: Option<LogId>,
     /// Every entry, oldest first.
-    pub(super) entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
     /// The index of a torn last entry that was removed.
-    pub(super) torn: Option<u64>,
+    pub(crate) torn: Option<u64>,
 }
 
-pub(super) struct LogFile {
+pub(crate) struct LogFile {
     /// `None` once closed: tasks that outlive the shutdown then fail instead of holding the file.
     database: RwLock<Option<Database>>,
     path: PathBuf,
@@ -73,19 +76,51 @@ pub(super) struct LogFile {
 
 impl LogFile {
     /// Opens or creates the file and verifies every record in it.
-    pub(super) fn open(path: &Path, vault: Vault) -> Result<(Self, Loaded), RaftError> {
+    pub(crate) fn open(path: &Path, vault: Vault) -> Result<(Self, Loaded), RaftError> {
+        Self::open_with(path, vault, || {
+            Database::builder().set_cache_size(CACHE_BYTES).create(path)
+        })
+    }
+
+    /// Reads and verifies the file without changing it, not even where an interrupted write is to
+    /// be repaired: that is done on a copy in memory.
+    pub(crate) fn read_only(path: &Path, vault: Vault) -> Result<Loaded, RaftError> {
+        let bytes = std::fs::read(path).map_err(|error| RaftError::file("read", path, error))?;
+        let image = InMemoryBackend::new();
+        let filled = image.set_len(bytes.len() as u64).and_then(|()| image.write(0, &bytes));
+        filled.map_err(|error| RaftError::file("read", path, error))?;
+        drop(bytes);
+        let opened = Self::open_with(path, vault, || {
+            Database::builder().set_cache_size(CACHE_BYTES).create_with_backend(image)
+        });
+        opened.map(|(file, loaded)| {
+            file.close();
+            loaded
+        })
+    }
+
+    fn open_with(
+        path: &Path,
+        vault: Vault,
+        database: impl FnOnce() -> Result<Database, redb::DatabaseError>,
+    ) -> Result<(Self, Loaded), RaftError> {
+        let opened = {
+            let vault = vault.clone();
+            || Self::open_and_verify(path, vault, database)
+        };
         // redb trusts its pages: damage can make it panic instead of returning an error.
-        match catch_unwind(AssertUnwindSafe(|| Self::open_and_verify(path, vault.clone()))) {
+        match catch_unwind(AssertUnwindSafe(opened)) {
             Ok(opened) => opened,
             Err(_) => Err(corrupt(&vault, path, "the database cannot be read".to_owned())),
         }
     }
 
-    fn open_and_verify(path: &Path, vault: Vault) -> Result<(Self, Loaded), RaftError> {
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .create(path)
-            .map_err(|error| open_error(&vault, path, error))?;
+    fn open_and_verify(
+        path: &Path,
+        vault: Vault,
+        database: impl FnOnce() -> Result<Database, redb::DatabaseError>,
+    ) -> Result<(Self, Loaded), RaftError> {
+        let database = database().map_err(|error| open_error(&vault, path, error))?;
         let file = Self { database: RwLock::new(Some(database)), path: path.to_owned(), vault };
         file.check_identity()?;
         let loaded = file.load()?;
@@ -94,7 +129,7 @@ impl LogFile {
 
     /// Applies changes in order, in one transaction that is on disk when this returns; answers up
     /// to where there is still something to purge.
-    pub(super) fn apply(&self, changes: &[Change]) -> io::Result<Option<LogId>> {
+    pub(crate) fn apply(&self, changes: &[Change]) -> io::Result<Option<LogId>> {
         self.with(|database| {
             let mut unpurged = None;
             let mut transaction = database.begin_write().map_err(into_io)?;
@@ -193,7 +228,7 @@ impl LogFile {
     }
 
     /// Closes the database. Whoever still holds the store gets errors from here on.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         let closed = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
         // A database that failed may panic while it tidies up; it is repaired by the next open.
         let _ = catch_unwind(AssertUnwindSafe(move || drop(closed)));

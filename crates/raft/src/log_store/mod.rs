@@ -23,9 +23,9 @@ use openraft::{
 };
 use tokio::sync::oneshot;
 
+pub(crate) use self::file::{Change, Loaded, LogFile};
 use self::{
     failure::Failure,
-    file::{Change, LogFile},
     tail::{TAIL_BYTES, Tail},
     writer::{Core, PURGED_AT_ONCE, Waiter, Writer},
 };

@@ -133,6 +133,7 @@ impl Client {
         match status.code() {
             // The other side answered, and would answer the same at once on this connection.
             Code::PermissionDenied | Code::Unauthenticated | Code::FailedPrecondition => {
+                self.peers.heed(self.target, status);
                 tracing::warn!(to = %self.target, "a master refused this node: {}", status.message());
                 self.peers.forget(self.target, self.lane);
                 RPCError::Unreachable(Unreachable::new(status))

@@ -4,6 +4,7 @@
 mod client;
 mod convert;
 mod dialer;
+mod epoch;
 mod peers;
 mod server;
 

@@ -8,8 +8,11 @@ use std::{
 use quorate_model::{ClusterId, Epoch, NodeId};
 use tonic::transport::Channel;
 
-use super::{DialError, Dialer};
-use crate::proto::raft::{Header, masters_client::MastersClient};
+use super::{DialError, Dialer, epoch::told_by};
+use crate::{
+    node::superseded::EpochEnd,
+    proto::raft::{Header, masters_client::MastersClient},
+};
 
 /// The largest message; an append of one entry with the largest value fits many times.
 pub(super) const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -33,11 +36,26 @@ pub(crate) struct Peers {
     connections: Arc<Mutex<Connections>>,
     cluster: Arc<str>,
     epoch: Epoch,
+    ended: EpochEnd,
 }
 
 impl Peers {
-    pub(crate) fn new(dialer: Arc<dyn Dialer>, cluster: ClusterId, epoch: Epoch) -> Self {
-        Self { dialer, connections: Arc::default(), cluster: cluster.to_string().into(), epoch }
+    pub(crate) fn new(
+        dialer: Arc<dyn Dialer>,
+        cluster: ClusterId,
+        epoch: Epoch,
+        ended: EpochEnd,
+    ) -> Self {
+        let cluster = cluster.to_string().into();
+        Self { dialer, connections: Arc::default(), cluster, epoch, ended }
+    }
+
+    /// A peer refused a call: perhaps because this node's epoch has ended. The peer is who it says
+    /// it is, since the dialer made sure of that.
+    pub(crate) fn heed(&self, peer: NodeId, status: &tonic::Status) {
+        if let Some(superseded) = told_by(peer, status).filter(|told| told.epoch > self.epoch) {
+            self.ended.report(superseded);
+        }
     }
 
     pub(crate) fn header(&self, to: NodeId) -> Header {

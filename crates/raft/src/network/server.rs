@@ -8,9 +8,12 @@ use quorate_model::{ClusterId, Epoch, NodeId, Refusal};
 use quorate_state::{Outcome, OutcomeCodec, Proposal};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{PeerAuthorizer, convert};
+use super::{PeerAuthorizer, convert, epoch::ended};
 use crate::{
-    node::local::{Local, NotDone},
+    node::{
+        local::{Local, NotDone},
+        superseded::{EpochEnd, Superseded},
+    },
     ondisk::{RecordError, snapshot_meta_from, vote_to},
     proto::raft::{
         self as wire, forwarded::Result as Forwarded, masters_server::Masters as MastersService,
@@ -33,6 +36,7 @@ pub struct Masters {
     pub(crate) cluster: ClusterId,
     pub(crate) epoch: Epoch,
     pub(crate) node: NodeId,
+    pub(crate) ended: EpochEnd,
 }
 
 impl std::fmt::Debug for Masters {
@@ -60,7 +64,7 @@ impl Masters {
         known: Known,
     ) -> Result<NodeId, Status> {
         let caller = self.authorizer.authorize(request.extensions())?;
-        self.check_header(header)?;
+        self.check_header(caller, header)?;
         if self.is_known(caller, known) {
             Ok(caller)
         } else {
@@ -68,7 +72,7 @@ impl Masters {
         }
     }
 
-    fn check_header(&self, header: Option<&wire::Header>) -> Result<(), Status> {
+    fn check_header(&self, caller: NodeId, header: Option<&wire::Header>) -> Result<(), Status> {
         let header = header.ok_or_else(|| Status::invalid_argument("the header is missing"))?;
         if header.cluster != self.cluster.to_string() {
             return Err(Status::failed_precondition(format!(
@@ -76,16 +80,30 @@ impl Masters {
                 self.cluster, header.cluster
             )));
         }
-        if header.epoch != self.epoch.0 {
-            return Err(Status::failed_precondition(format!(
-                "this cluster is in epoch {}, not {}: a node of an older epoch cannot rejoin",
-                self.epoch, header.epoch
-            )));
-        }
+        self.check_epoch(caller, Epoch(header.epoch))?;
         if header.to != self.node.0 {
             return Err(Status::failed_precondition(format!(
                 "this is {}, not n{}",
                 self.node, header.to
+            )));
+        }
+        Ok(())
+    }
+
+    /// Tells a caller of an older epoch that it has ended, and takes note of a newer one.
+    fn check_epoch(&self, caller: NodeId, epoch: Epoch) -> Result<(), Status> {
+        if epoch < self.epoch {
+            let written_off = self.published.current().metadata.tombstones.contains_key(&caller);
+            return Err(ended(self.epoch, epoch, written_off));
+        }
+        if epoch > self.epoch {
+            // Only a master speaks here; a node manager's certificate does not end an epoch.
+            if self.is_known(caller, Known::OrNewer) {
+                self.ended.report(Superseded { epoch, by: caller, written_off: false });
+            }
+            return Err(Status::failed_precondition(format!(
+                "{} is in epoch {}, which has ended",
+                self.node, self.epoch
             )));
         }
         Ok(())
@@ -148,6 +166,15 @@ fn stopped(error: &impl std::fmt::Display) -> Status {
 
 #[tonic::async_trait]
 impl MastersService for Masters {
+    async fn epoch(
+        &self,
+        request: Request<wire::EpochRequest>,
+    ) -> Result<Response<wire::EpochResponse>, Status> {
+        let caller = self.authorizer.authorize(request.extensions())?;
+        self.check_header(caller, request.get_ref().header.as_ref())?;
+        Ok(Response::new(wire::EpochResponse { epoch: self.epoch.0 }))
+    }
+
     async fn append(
         &self,
         request: Request<wire::AppendRequest>,

@@ -180,6 +180,7 @@ async fn call(
             return;
         }
         Ok(Err(status)) => {
+            shared.peers.heed(leader, &status);
             shared.peers.forget(leader, Lane::Request);
             if was_not_sent(&status) || was_refused(&status) {
                 give_back(&mut batch);

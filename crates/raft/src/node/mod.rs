@@ -9,6 +9,7 @@ mod options;
 mod propose;
 mod read;
 mod status;
+pub(crate) mod superseded;
 
 use std::{
     collections::BTreeMap,
@@ -26,14 +27,17 @@ use tokio::{
     time::{Instant, sleep},
 };
 
+pub(crate) use self::open::check_no_gap;
 use self::{
     folder::FolderLock,
     local::{Leader, Local},
+    superseded::EpochEnd,
 };
 pub use self::{
     open::OpenReport,
     options::RaftOptions,
     status::{Leadership, PeerStatus, RaftStatus, Role},
+    superseded::Superseded,
 };
 use crate::{
     RaftError,
@@ -65,6 +69,7 @@ pub(crate) struct Shared {
     published: Published,
     failure: Failure,
     forwards: mpsc::Sender<forward::Waiting>,
+    ended: EpochEnd,
 }
 
 struct Inner {
@@ -153,6 +158,13 @@ impl RaftNode {
         self.inner.shared.failure.watch()
     }
 
+    /// `Some` once another master said that this node's epoch has ended, after a recovery from
+    /// lost quorum. Shut the node down, and do not open it again in its epoch.
+    #[must_use]
+    pub fn superseded(&self) -> watch::Receiver<Option<Superseded>> {
+        self.inner.shared.ended.watch()
+    }
+
     /// The service that answers the other masters, for the internal listener.
     #[must_use]
     pub fn service(&self) -> MastersRouterService {
@@ -165,6 +177,7 @@ impl RaftNode {
             cluster: shared.options.cluster,
             epoch: shared.options.epoch,
             node: shared.options.node,
+            ended: shared.ended.clone(),
         })
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX)

@@ -8,7 +8,12 @@ use quorate_model::{LogIndex, Refusal, codes};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::{
-    Inner, RaftNode, RaftOptions, Shared, folder::FolderLock, forward, local::Local, read,
+    Inner, RaftNode, RaftOptions, Shared,
+    folder::FolderLock,
+    forward,
+    local::Local,
+    read,
+    superseded::{EpochEnd, elect_when_asked},
 };
 use crate::{
     RaftError,
@@ -55,16 +60,19 @@ impl RaftNode {
         authorizer: Arc<dyn PeerAuthorizer>,
     ) -> Result<(Self, OpenReport), RaftError> {
         let begun = Instant::now();
-        let config = Arc::new(options.config()?);
+        let mut config = options.config()?;
+        // Not before the others were asked for their epoch.
+        config.enable_elect = false;
+        let config = Arc::new(config);
         let options = Arc::new(options);
-        let failure = Failure::new();
+        let (failure, ended) = (Failure::new(), EpochEnd::new());
         let (for_opening, its_failure) = (Arc::clone(&options), failure.clone());
         let opened =
             tokio::task::spawn_blocking(move || open_folder(&for_opening, keyring, its_failure))
                 .await
                 .map_err(|error| RaftError::Stopped { reason: error.to_string() })??;
         let Opened { lock, store, report, restored } = opened;
-        let peers = Peers::new(dialer, options.cluster, options.epoch);
+        let peers = Peers::new(dialer, options.cluster, options.epoch, ended.clone());
         let network = Network::new(peers.clone(), options.node);
         let raft = Raft::new(options.node.0, config, network, store.clone(), restored.machine)
             .await
@@ -78,6 +86,7 @@ impl RaftNode {
             published: restored.published,
             failure,
             forwards,
+            ended,
         };
         elect_the_only_voter(&shared).await;
         let (readers, queue) = mpsc::unbounded_channel();
@@ -87,6 +96,7 @@ impl RaftNode {
             tokio::spawn(forward::serve(shared.clone(), forwarded)).abort_handle(),
             tokio::spawn(snapshot_when_large(shared.clone(), restored.large)).abort_handle(),
             tokio::spawn(super::watch_leadership(shared.clone(), leading)).abort_handle(),
+            tokio::spawn(elect_when_asked(shared.clone())).abort_handle(),
         ];
         let report = OpenReport {
             initialised: report.initialised,
@@ -127,7 +137,7 @@ fn open_folder(
 }
 
 /// What was removed from the log must be in the snapshot.
-fn check_no_gap(
+pub(crate) fn check_no_gap(
     purged: Option<LogId>,
     snapshot: Option<LogId>,
     snapshots: &SnapshotFile,

@@ -106,6 +106,7 @@ impl Shared {
             .map_err(|error| failed(error.to_string()))?;
         let request = wire::ReadIndexRequest { header: Some(self.peers.header(leader)) };
         let response = client.read_index(request).await.map_err(|status| {
+            self.peers.heed(leader, &status);
             self.peers.forget(leader, Lane::Request);
             failed(status.message().to_owned())
         })?;

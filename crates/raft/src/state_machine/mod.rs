@@ -99,6 +99,20 @@ impl<C: Config> StateMachine<C> {
         Ok(Restored { machine, published, snapshot: meta.last_log_id, large })
     }
 
+    /// Applies whatever of these entries the snapshot does not hold, whether or not it is
+    /// committed, and gives the state and membership at their end.
+    pub(crate) fn replay(
+        mut self,
+        entries: &[Entry],
+    ) -> io::Result<(Arc<State>, StoredMembership, Option<LogId>)> {
+        for entry in entries {
+            if Some(entry.log_id) > self.applied {
+                self.apply_entry(entry)?;
+            }
+        }
+        Ok((self.state, self.membership, self.applied))
+    }
+
     fn apply_entry(&mut self, entry: &Entry) -> io::Result<Answer> {
         let answer = match &entry.payload {
             EntryPayload::Blank => Answer(None),
