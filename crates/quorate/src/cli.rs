@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     commands::{
         audit, completions, component, explain, help, keygen, login, logout, node as nodes,
-        operation, setting, status, token, version, whoami,
+        operation, recover, setting, status, token, version, whoami,
     },
     dev, node,
     ui::Format,
@@ -76,6 +76,8 @@ pub(crate) enum Command {
     Component(component::ComponentCommand),
     #[command(subcommand)]
     Operation(operation::OperationCommand),
+    #[command(subcommand)]
+    Recover(recover::RecoverCommand),
     #[command(subcommand)]
     Setting(setting::SettingCommand),
     #[command(subcommand)]

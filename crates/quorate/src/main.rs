@@ -19,7 +19,7 @@ use crate::{
     cli::{Cli, Command},
     commands::{
         Session, audit, completions, component, explain, help, keygen, login, logout, operation,
-        setting, status, token, version, whoami,
+        recover, setting, status, token, version, whoami,
     },
     node::{FolderArgs, Folders},
     ui::{Failure, Outcome},
@@ -92,6 +92,7 @@ fn run(session: &Session, command: &Command) -> Outcome {
         Command::Token(command) => block_on(token::run(session, command)),
         Command::Component(command) => block_on(component::run(session, command)),
         Command::Operation(command) => block_on(operation::run(session, command)),
+        Command::Recover(command) => block_on(recover::run(session, command)),
         Command::Setting(command) => block_on(setting::run(session, command)),
         Command::Audit(command) => block_on(audit::run(session, command)),
         Command::Login(args) => block_on(login::run(session, args)),

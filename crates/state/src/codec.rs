@@ -2,6 +2,7 @@
 //! byte, so that unknown fields are tolerated and missing ones take their defaults (docs/adr/0004).
 
 use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
 
 use crate::{Outcome, Proposal, State};
 
@@ -98,6 +99,14 @@ impl State {
     /// Never for a state this binary can hold.
     pub fn encode(&self) -> Result<Vec<u8>, CodecError> {
         encode("snapshot", self)
+    }
+
+    /// Hex SHA-256 of the whole state: two masters with the same log have the same.
+    ///
+    /// # Errors
+    /// Never for a state this binary can hold.
+    pub fn sha256(&self) -> Result<String, CodecError> {
+        Ok(quorate_model::hex(&Sha256::digest(self.encode()?)))
     }
 
     /// Reads a state.

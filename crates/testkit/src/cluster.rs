@@ -23,6 +23,7 @@ pub struct ClusterBuilder {
     managers: usize,
     env: Vec<(String, String)>,
     master_disk_mebibytes: Option<u32>,
+    calm: bool,
 }
 
 impl ClusterBuilder {
@@ -35,6 +36,7 @@ impl ClusterBuilder {
             managers: 0,
             env: Vec::new(),
             master_disk_mebibytes: None,
+            calm: false,
         }
     }
 
@@ -66,6 +68,14 @@ impl ClusterBuilder {
         self
     }
 
+    /// Slow elections, for tests of what happens and not of how soon: on a busy machine, where
+    /// many masters share a disk, the default timings make leaders of everybody in turn.
+    #[must_use]
+    pub const fn calm(mut self) -> Self {
+        self.calm = true;
+        self
+    }
+
     /// Makes, joins and starts all nodes and waits until they are ready.
     ///
     /// # Panics
@@ -81,6 +91,7 @@ impl ClusterBuilder {
             for (name, value) in self.env.iter().filter(|_| key.is_some()) {
                 node.set_env(name, value);
             }
+            node.calm = self.calm && key.is_some();
             if let Some(mebibytes) = self.master_disk_mebibytes.filter(|_| key.is_some()) {
                 node.put_on_own_disk(mebibytes);
             }

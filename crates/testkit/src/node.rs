@@ -45,6 +45,8 @@ pub struct NodeHandle {
     env: Vec<(String, String)>,
     child: Option<Child>,
     own_disk: bool,
+    /// Its elections are slow.
+    pub(crate) calm: bool,
 }
 
 impl NodeHandle {
@@ -63,6 +65,7 @@ impl NodeHandle {
             env: Vec::new(),
             child: None,
             own_disk: false,
+            calm: false,
         }
     }
 
@@ -139,6 +142,9 @@ impl NodeHandle {
     /// When it runs already or cannot be started.
     pub fn start(&mut self) {
         assert!(self.child.is_none(), "{} runs already", self.name);
+        if self.calm {
+            self.slow_elections();
+        }
         let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
         let mut command = self.command(&["run", "--with-parent"]);
         command.stdout(Stdio::null()).stderr(log);
@@ -149,6 +155,16 @@ impl NodeHandle {
             command.env(name, value);
         }
         self.child = Some(command.spawn().unwrap());
+    }
+
+    fn slow_elections(&self) {
+        let path = self.root.join("etc/quorate.toml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        if !config.contains("heartbeat_ms") {
+            let timings = "heartbeat_ms = 300\nelection_min_ms = 2000\nelection_max_ms = 4000\n";
+            let config = config.replace("[master]\n", &format!("[master]\n{timings}"));
+            std::fs::write(&path, config).unwrap();
+        }
     }
 
     /// The process id, while it runs.

@@ -19,5 +19,5 @@ pub use events::ChangeEvent;
 pub use nodes::{MasterView, NodeManagerView};
 pub use operations::{OperationSummary, OperationView, PlanView, StepView, TranscriptView};
 pub use settings::{SettingBody, SettingView, SettingWritten};
-pub use status::{Precondition, ReadinessView, StatusView};
+pub use status::{Precondition, ReadinessView, RecoveryView, StatusView};
 pub use tokens::{CreateTokenBody, TokenCreated, TokenView};

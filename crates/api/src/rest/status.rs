@@ -24,6 +24,20 @@ pub struct ReadinessView {
     pub unmet: Vec<Precondition>,
 }
 
+/// A recovery from lost quorum.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveryView {
+    /// When it was applied.
+    pub at: String,
+    /// The master whose log went on.
+    pub keeper: String,
+    /// The masters that were given up.
+    pub written_off: Vec<String>,
+    /// The hash of the plan.
+    pub plan_sha256: String,
+}
+
 /// The state of the quorum, in one answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -52,6 +66,12 @@ pub struct StatusView {
     pub failure_tolerance: Option<usize>,
     /// What one more death would do, in words.
     pub one_more_death: String,
+    /// The last recovery from lost quorum; `null` when there never was one.
+    #[serde(default)]
+    pub recovery: Option<RecoveryView>,
+    /// The ids of removed and written-off nodes: they never come back.
+    #[serde(default)]
+    pub tombstones: Vec<String>,
     /// The masters.
     pub masters: Vec<MasterView>,
     /// The node managers.

@@ -45,6 +45,8 @@ pub fn healthy(now: Timestamp) -> Sample {
             voters: 3,
             failure_tolerance: Some(1),
             one_more_death: "1 more masters may die before changes stop".to_owned(),
+            recovery: None,
+            tombstones: Vec::new(),
             masters,
             node_managers: managers,
         },

@@ -1,8 +1,9 @@
 //! The state of the quorum: the single source of truth.
 
-use quorate_api::rest::StatusView;
+use quorate_api::rest::{RecoveryView, StatusView};
 use quorate_model::{Refusal, failure_tolerance};
 use quorate_plan::health::{self, Verdict};
+use quorate_state::Recovery;
 
 use crate::{Control, Permission, Principal, views};
 
@@ -64,9 +65,20 @@ pub fn show(control: &Control, principal: &Principal) -> Result<StatusView, Refu
         voters,
         failure_tolerance: tolerance,
         one_more_death: one_more_death(quorate, tolerance, voters),
+        recovery: state.metadata.recovery.as_ref().map(recovery),
+        tombstones: state.metadata.tombstones.keys().map(ToString::to_string).collect(),
         masters,
         node_managers,
     })
+}
+
+fn recovery(recovery: &Recovery) -> RecoveryView {
+    RecoveryView {
+        at: recovery.at.to_string(),
+        keeper: recovery.keeper.to_string(),
+        written_off: recovery.written_off.iter().map(ToString::to_string).collect(),
+        plan_sha256: recovery.plan_sha256.clone(),
+    }
 }
 
 fn one_more_death(quorate: bool, tolerance: Option<usize>, voters: usize) -> String {

@@ -230,5 +230,5 @@ impl RecoveryPlan {
 /// it were, it would only make documents unequal to what they say.
 fn sha256_of(document: &impl Serialize) -> String {
     let json = serde_json::to_vec(document).unwrap_or_default();
-    Sha256::digest(json).iter().map(|byte| format!("{byte:02x}")).collect()
+    quorate_model::hex(&Sha256::digest(json))
 }

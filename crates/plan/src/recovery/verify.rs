@@ -105,7 +105,7 @@ pub fn verify(plan: Option<&RecoveryPlan>, seen: &RecoverySeen) -> Vec<Finding> 
     let voters = seen.masters.values().filter(|(voter, _)| *voter).count();
     let masters = seen.masters.len();
     // Of two masters one votes: with two votes, either death would stop everything.
-    let wanted = if masters % 2 == 0 { masters.saturating_sub(1) } else { masters };
+    let wanted = if masters.is_multiple_of(2) { masters.saturating_sub(1) } else { masters };
     find(
         voters == wanted && voters % 2 == 1,
         format!("{voters} of {masters} masters vote"),

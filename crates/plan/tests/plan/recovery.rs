@@ -11,6 +11,9 @@ use quorate_plan::recovery::{
 
 use super::golden::{compare, refused};
 
+/// What is wrong with a report.
+type Edit = Box<dyn Fn(&mut RecoveryReport)>;
+
 fn position(term: u64, index: u64) -> LogPosition {
     LogPosition { term: Term(term), index: LogIndex(index) }
 }
@@ -85,7 +88,7 @@ fn two_of_four_lost_loses_nothing_that_was_acknowledged() {
 fn what_is_wrong_with_reports_as_an_operator_reads_it() {
     golden("majority-refused", &[report(1, 3, 4, 10, 9), report(3, 3, 4, 9, 9)]);
     golden("no-reports-refused", &[]);
-    let table: [(&str, Box<dyn Fn(&mut RecoveryReport)>); 5] = [
+    let table: [(&str, Edit); 5] = [
         ("cluster", Box::new(|it| it.cluster = ClusterId::from_parts(5, 5))),
         ("epoch", Box::new(|it| it.epoch = Epoch(1))),
         ("node-twice", Box::new(|it| it.node = NodeId(1))),

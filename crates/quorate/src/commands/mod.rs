@@ -16,6 +16,7 @@ pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod node;
 pub(crate) mod operation;
+pub(crate) mod recover;
 mod session;
 pub(crate) mod setting;
 pub(crate) mod status;

@@ -69,7 +69,7 @@ fn exit_code(view: &StatusView) -> u8 {
     }
 }
 
-fn unanswered(error: ClientError) -> Failure {
+pub(super) fn unanswered(error: ClientError) -> Failure {
     let nobody = error.is_transient();
     let failure = Failure::from(error);
     if nobody { failure.exiting(exit::NO_QUORUM) } else { failure }
@@ -77,7 +77,7 @@ fn unanswered(error: ClientError) -> Failure {
 
 impl Failure {
     /// Nobody to ask is, for somebody who asks for the quorum, no quorum.
-    fn without_quorum(self) -> Self {
+    pub(super) fn without_quorum(self) -> Self {
         if self.body.code == quorate_model::codes::MASTER_UNREACHABLE {
             return self.exiting(exit::NO_QUORUM);
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use quorate_model::Refusal;
+use quorate_model::{Epoch, Refusal};
 
 use super::os::refuse_file;
 
@@ -110,6 +110,31 @@ impl Folders {
     /// The Raft store of a master.
     pub(crate) fn raft(&self) -> PathBuf {
         self.data.join("raft")
+    }
+
+    /// The Raft store that a recovery is making.
+    pub(crate) fn new_raft(&self) -> PathBuf {
+        self.data.join("raft.new")
+    }
+
+    /// The Raft store as it was before a recovery began that epoch.
+    pub(crate) fn raft_before_epoch(&self, epoch: Epoch) -> PathBuf {
+        self.data.join(format!("raft.before-epoch-{epoch}"))
+    }
+
+    /// The epoch of a master, when it is not the first.
+    pub(crate) fn epoch_file(&self) -> PathBuf {
+        self.data.join("epoch.json")
+    }
+
+    /// The recovery that was begun or made here last.
+    pub(crate) fn recovery_file(&self) -> PathBuf {
+        self.data.join("recovery.json")
+    }
+
+    /// There when this master's epoch has ended: it stays stopped.
+    pub(crate) fn superseded_file(&self) -> PathBuf {
+        self.data.join("superseded.json")
     }
 
     /// What the node manager keeps.

@@ -10,7 +10,7 @@ use quorate_keyring::{
     identity::{CapturedCa, JoinToken, NodeIdentity, NodeKey, enrolment_client_tls},
     store_sealed,
 };
-use quorate_model::{ClusterId, NodeId, Refusal, codes};
+use quorate_model::{ClusterId, Epoch, NodeId, Refusal, codes};
 use quorate_node_manager::KnownMasters;
 use quorate_state::FEATURE_LEVEL;
 use tonic::transport::Channel;
@@ -19,6 +19,7 @@ use super::{
     AddressArgs, FolderArgs, Folders, NodeConfig, NodeRole, dial,
     init::{begin_unfinished, end_unfinished, refuse_second_init, root_key},
     os::lock_data_folder,
+    recovery,
 };
 
 /// Make this host a node of a cluster: master or node manager, as the token says
@@ -79,6 +80,10 @@ pub(crate) async fn run(args: &JoinArgs, folders: &Folders) -> Result<String, Re
         let masters = joined.masters.iter().map(|m| (NodeId(m.node_id), m.internal_addr.clone()));
         KnownMasters::store_first(&folders.node_manager(), masters.collect())
             .map_err(|error| error.refusal())?;
+    }
+    if joined.epoch > 0 {
+        let epoch = recovery::OwnEpoch { epoch: Epoch(joined.epoch), ..Default::default() };
+        recovery::store_epoch(folders, epoch)?;
     }
     config.store(&folders.config_file())?;
     identity.store(&folders.identity()).map_err(|error| Refusal::from(&error))?;

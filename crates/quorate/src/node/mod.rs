@@ -12,6 +12,7 @@ mod master;
 mod os;
 mod pid_file;
 mod priority;
+pub(crate) mod recovery;
 mod report;
 pub(crate) mod run;
 pub(crate) mod shim;

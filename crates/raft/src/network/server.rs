@@ -1,6 +1,6 @@
 //! The service on the internal port: what other masters ask of this one.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use openraft::{Raft, async_runtime::watch::WatchReceiver, raft::SnapshotResponse};
 use prost::bytes::{Bytes, BytesMut};
@@ -35,6 +35,7 @@ pub struct Masters {
     pub(crate) authorizer: Arc<dyn PeerAuthorizer>,
     pub(crate) cluster: ClusterId,
     pub(crate) epoch: Epoch,
+    pub(crate) written_off: BTreeSet<NodeId>,
     pub(crate) node: NodeId,
     pub(crate) ended: EpochEnd,
 }
@@ -93,8 +94,7 @@ impl Masters {
     /// Tells a caller of an older epoch that it has ended, and takes note of a newer one.
     fn check_epoch(&self, caller: NodeId, epoch: Epoch) -> Result<(), Status> {
         if epoch < self.epoch {
-            let written_off = self.published.current().metadata.tombstones.contains_key(&caller);
-            return Err(ended(self.epoch, epoch, written_off));
+            return Err(ended(self.epoch, epoch, self.is_dead(caller)));
         }
         if epoch > self.epoch {
             // Only a master speaks here; a node manager's certificate does not end an epoch.
@@ -109,12 +109,18 @@ impl Masters {
         Ok(())
     }
 
+    /// Removed, or written off in a recovery, which is known even before the state is applied.
+    fn is_dead(&self, caller: NodeId) -> bool {
+        self.written_off.contains(&caller)
+            || self.published.current().metadata.tombstones.contains_key(&caller)
+    }
+
     fn is_known(&self, caller: NodeId, known: Known) -> bool {
-        let state = self.published.current();
-        let metadata = &state.metadata;
-        if metadata.tombstones.contains_key(&caller) {
+        if self.is_dead(caller) {
             return false;
         }
+        let state = self.published.current();
+        let metadata = &state.metadata;
         let is_member = {
             let metrics = self.raft.metrics();
             let metrics = metrics.borrow_watched();

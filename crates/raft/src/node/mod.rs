@@ -176,6 +176,7 @@ impl RaftNode {
             authorizer: Arc::clone(&self.inner.authorizer),
             cluster: shared.options.cluster,
             epoch: shared.options.epoch,
+            written_off: shared.options.written_off.clone(),
             node: shared.options.node,
             ended: shared.ended.clone(),
         })

@@ -1,6 +1,6 @@
 //! What a master's Raft node is started with.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use openraft::{Config, SnapshotPolicy};
 use quorate_model::{ClusterId, Epoch, NodeId};
@@ -19,6 +19,9 @@ pub struct RaftOptions {
     pub cluster: ClusterId,
     /// Its epoch: nodes of another one are refused.
     pub epoch: Epoch,
+    /// Nodes that are dead for ever, known before any state is applied: those that the recovery
+    /// which began this epoch wrote off.
+    pub written_off: BTreeSet<NodeId>,
     /// This node. An id whose data folder was lost must never be used again.
     pub node: NodeId,
     /// Where log and snapshot are kept; made when it is absent.
@@ -48,6 +51,7 @@ impl RaftOptions {
         Self {
             cluster,
             epoch,
+            written_off: BTreeSet::new(),
             node,
             folder: folder.into(),
             heartbeat_ms: 40,

@@ -13,9 +13,9 @@ use tokio::{sync::watch, task::JoinSet, time::timeout};
 use super::Shared;
 use crate::{network::Lane, proto::raft as wire};
 
-/// How long the first election waits for peers that do not answer. Those that run answer within
-/// milliseconds, those whose host is up without them refuse at once.
-const ASKING: Duration = Duration::from_secs(1);
+/// How long this node waits, before it may stand for election, for peers that do not answer. Those
+/// that run answer within milliseconds, those whose host is up without them refuse at once.
+const ASKING: Duration = Duration::from_secs(3);
 
 /// A newer epoch exists: this node belongs to one that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

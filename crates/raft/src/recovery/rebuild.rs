@@ -49,7 +49,7 @@ pub fn rebuild(
         .and_then(|changes| file.apply(&changes))
         .map_err(|error| RaftError::file("write", &path, error));
     file.close();
-    written?;
+    let _unpurged = written?;
     File::open(to)
         .and_then(|folder| folder.sync_all())
         .map_err(|error| RaftError::file("sync", to, error))

@@ -21,6 +21,7 @@ use super::{
     Folders, NodeConfig, SystemClock, dial,
     init::root_key,
     os::refuse_file,
+    recovery,
     report::{Reporter, follow_master},
 };
 use listen::Sockets;
@@ -39,6 +40,7 @@ pub(super) struct Prepared {
 /// Opens the keyring and binds the ports: everything that can be wrong with the environment is
 /// found here, within the first second, with nothing on disk changed.
 pub(super) async fn prepare(folders: &Folders, config: &NodeConfig) -> Result<Prepared, Refusal> {
+    recovery::may_run(folders)?;
     let root_key = root_key()?;
     let sealed = load_sealed(&folders.keyring_file()).map_err(|error| Refusal::from(&error))?;
     let keyring = Keyring::open(&root_key, &sealed).map_err(|error| Refusal::from(&error))?;

@@ -18,7 +18,7 @@ use super::{
     dial, follow_master,
     leave::hand_over,
     listen::Sockets,
-    refuse_file,
+    recovery, refuse_file,
     renewal::keep_renewed,
 };
 
@@ -109,8 +109,9 @@ impl Round<'_> {
         dialer: &dial::NodeDialer,
     ) -> Result<RaftNode, Refusal> {
         let cluster = self.keyring.cluster();
-        let epoch = quorate_model::Epoch::default();
-        let mut options = RaftOptions::new(cluster, epoch, node, self.folders.raft());
+        let own = recovery::load_epoch(self.folders)?;
+        let mut options = RaftOptions::new(cluster, own.epoch, node, self.folders.raft());
+        options.written_off = own.written_off;
         let section = &self.config.master;
         options.heartbeat_ms = section.heartbeat_ms.unwrap_or(options.heartbeat_ms);
         options.election_min_ms = section.election_min_ms.unwrap_or(options.election_min_ms);
@@ -135,6 +136,7 @@ impl Round<'_> {
         duties: &mut JoinHandle<()>,
     ) -> Result<End, Refusal> {
         let mut failure = control.raft().storage_failure();
+        let mut superseded = control.raft().superseded();
         let timeout = Duration::from_millis(self.config.master.readiness_timeout_ms);
         let deadline = tokio::time::sleep(timeout);
         tokio::pin!(deadline);
@@ -147,6 +149,13 @@ impl Round<'_> {
                         error!(code = %refusal.code, "{refusal}");
                     }
                     return Ok(End::StorageFailed);
+                }
+                news = superseded.wait_for(Option::is_some) => {
+                    let news = news.ok().and_then(|news| *news);
+                    return match news {
+                        Some(news) => Err(recovery::stay_stopped(self.folders, news)),
+                        None => Ok(End::Stopped),
+                    };
                 }
                 () = control.readiness().opened(), if waiting_for_readiness => {
                     waiting_for_readiness = false;

@@ -36,6 +36,8 @@ pub(crate) fn status() -> StatusView {
         voters: 3,
         failure_tolerance: Some(1),
         one_more_death: "2 of 3 voters remain: nothing stops".to_owned(),
+        recovery: None,
+        tombstones: Vec::new(),
         masters: (1..=3).map(master).collect(),
         node_managers: vec![NodeManagerView {
             id: "n4".to_owned(),

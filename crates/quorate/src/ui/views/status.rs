@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use quorate_api::rest::StatusView;
+use quorate_api::rest::{RecoveryView, StatusView};
 
 use super::node::{managers, masters};
 use crate::ui::{Paint, Tone};
@@ -44,6 +44,10 @@ pub(crate) fn status(view: &StatusView, paint: Paint) -> String {
         "log",
         &format!("term {}, applied {}, epoch {}", view.term, view.applied_index, view.epoch),
     );
+    if let Some(RecoveryView { at, keeper, written_off, .. }) = &view.recovery {
+        let gone = written_off.join(", ");
+        line("recovered", &format!("at {at} from {keeper}; written off for ever: {gone}"));
+    }
     let _ = write!(text, "\n{}", masters(&view.masters, paint));
     let _ = write!(text, "\n{}", managers(&view.node_managers, paint));
     text
@@ -57,6 +61,22 @@ mod tests {
     #[test]
     fn a_healthy_cluster_is_told_in_a_screen() {
         insta::assert_snapshot!(status(&samples::status(), Paint { enabled: false }));
+    }
+
+    #[test]
+    fn a_recovery_from_lost_quorum_is_not_forgotten() {
+        let mut view = samples::status();
+        view.epoch = 1;
+        view.recovery = Some(RecoveryView {
+            at: "2026-11-20T02:11:09.000Z".to_owned(),
+            keeper: "n2".to_owned(),
+            written_off: vec!["n1".to_owned(), "n3".to_owned()],
+            plan_sha256: "9f1ac0".to_owned(),
+        });
+        let text = status(&view, Paint { enabled: false });
+        let line =
+            "recovered      at 2026-11-20T02:11:09.000Z from n2; written off for ever: n1, n3";
+        assert!(text.contains(line), "{text}");
     }
 
     #[test]

@@ -1,0 +1,239 @@
+//! One of three masters goes on alone, and the others come back as if nothing had happened.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
+
+use quorate_model::{Epoch, Generation, NodeId, Term, Timestamp};
+use quorate_raft::{Held, Place, RaftOptions, Superseded, inspect, rebuild};
+use quorate_state::{Command, Proposal};
+use support::{Master, World, eventually, leader_of, put, value};
+
+/// Timings for a busy machine: what is tested here is not how soon a leader is replaced.
+fn calm(options: &mut RaftOptions) {
+    (options.heartbeat_ms, options.election_min_ms, options.election_max_ms) = (200, 1000, 2000);
+}
+
+fn place(world: &World, node: u64) -> Place {
+    Place {
+        cluster: world.cluster,
+        node: NodeId(node),
+        folder: world.folder(node),
+        keyring: world.keyring.clone(),
+    }
+}
+
+fn recover(epoch: u64, keeper: u64, written_off: &[u64]) -> Proposal {
+    Proposal {
+        request_id: None,
+        at: Timestamp(2_000),
+        principal: "system:recover".to_owned(),
+        command: Command::Recover {
+            epoch: Epoch(epoch),
+            keeper: NodeId(keeper),
+            written_off: written_off.iter().copied().map(NodeId).collect(),
+            plan_sha256: "9f1ac0".to_owned(),
+            last_node_id: NodeId(0),
+            last_generation: Generation(0),
+        },
+    }
+}
+
+/// Every file of a folder with its content.
+fn content(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            (name, std::fs::read(entry.path()).unwrap())
+        })
+        .collect()
+}
+
+/// What the node holds; looking changes nothing.
+fn held(world: &World, node: u64) -> Held {
+    let before = content(&world.folder(node));
+    let held = inspect(&place(world, node)).unwrap();
+    assert!(before == content(&world.folder(node)), "looking has changed the folder of n{node}");
+    held
+}
+
+/// Makes `node` the only voter, in a folder that takes the place of its own.
+fn rebuilt(world: &World, node: u64, addr: SocketAddr, term: Term, command: Proposal) {
+    let new = world.root.path().join("raft.new");
+    rebuild(&place(world, node), &new, &addr.to_string(), term, command).unwrap();
+    std::fs::rename(world.folder(node), world.root.path().join(format!("before-{node}"))).unwrap();
+    std::fs::rename(&new, world.folder(node)).unwrap();
+}
+
+async fn start_in(world: &World, node: u64, addr: SocketAddr, epoch: u64) -> Master {
+    let mut options = world.options(node);
+    options.epoch = Epoch(epoch);
+    world.start_with(options, addr).await
+}
+
+/// Three masters that held `k0` to `k29` and are stopped, and their addresses.
+async fn stopped(world: &World) -> [SocketAddr; 3] {
+    let masters = world.start_three().await;
+    for index in 0..30 {
+        masters[0].node.propose(put(&format!("k{index}"), "v")).await.unwrap().unwrap();
+    }
+    masters[2].node.linearize().await.unwrap();
+    let addrs = [masters[0].addr, masters[1].addr, masters[2].addr];
+    for master in masters {
+        master.stop().await;
+    }
+    addrs
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_survivor_of_three_goes_on_alone_with_all_it_holds_and_grows_again() {
+    let world = World::with(|options| {
+        calm(options);
+        options.snapshot_after_entries = 20;
+    });
+    let addrs = stopped(&world).await;
+    let before = held(&world, 3);
+    let (term, last) = before.last_log.unwrap();
+    assert_eq!(before.voters, [[1, 2, 3].map(NodeId).into()]);
+    assert_eq!(before.members[&NodeId(2)], addrs[1].to_string());
+    assert_eq!(value(&before.state, "k29").as_deref(), Some("v"));
+    assert!(before.committed.is_some() && before.torn.is_none());
+
+    rebuilt(&world, 3, addrs[2], before.vote.unwrap().0.next(), recover(2, 3, &[1, 2]));
+    let after = held(&world, 3);
+    assert_eq!(after.last_log.unwrap().0, before.vote.unwrap().0.next());
+    assert_eq!(after.last_log.unwrap().1.0, last.0 + 2, "the log went on after term {term}");
+    assert_eq!(after.voters, [[3].map(NodeId).into()]);
+
+    let survivor = start_in(&world, 3, addrs[2], 2).await;
+    let state = survivor.node.linearize().await.unwrap();
+    for index in 0..30 {
+        assert_eq!(value(&state, &format!("k{index}")).as_deref(), Some("v"));
+    }
+    assert_eq!(state.epoch, Epoch(2));
+    assert!(state.metadata.tombstones.contains_key(&NodeId(1)));
+    survivor.node.propose(put("after", "v")).await.unwrap().unwrap();
+
+    let mut new = Vec::new();
+    for id in [4, 5] {
+        let mut options = world.options(id);
+        options.epoch = Epoch(2);
+        let addr = SocketAddr::from(([127, 0, 0, u8::try_from(id).unwrap()], 0));
+        let master = world.start_with(options, addr).await;
+        let addr = master.addr.to_string();
+        while survivor.node.add_learner(NodeId(id), &addr).await.is_err() {}
+        new.push(master);
+    }
+    while survivor.node.promote(&[NodeId(4), NodeId(5)]).await.is_err() {}
+    assert_eq!(survivor.node.status().voters.len(), 3);
+    let state = new[1].node.linearize().await.unwrap();
+    assert_eq!(value(&state, "after").as_deref(), Some("v"));
+    assert_eq!(value(&state, "k0").as_deref(), Some("v"));
+    for master in new.into_iter().chain([survivor]) {
+        master.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_never_committed_is_kept_since_it_may_have_been_acknowledged() {
+    let world = World::with(calm);
+    let masters = world.start_three().await;
+    masters[0].node.propose(put("committed", "v")).await.unwrap().unwrap();
+    world.cut.lock().unwrap().insert(NodeId(1));
+    // Appended by the leader, which reaches nobody: given up, and never answered.
+    let tail = masters[0].node.propose(put("tail", "v"));
+    assert!(tokio::time::timeout(Duration::from_secs(1), tail).await.is_err());
+    let addr = masters[0].addr;
+    for master in masters {
+        master.stop().await;
+    }
+    let before = held(&world, 1);
+    assert!(before.last_log > before.committed, "{before:?}");
+    rebuilt(&world, 1, addr, Term(99), recover(2, 1, &[2, 3]));
+    world.cut.lock().unwrap().clear();
+    let survivor = start_in(&world, 1, addr, 2).await;
+    let state = survivor.node.linearize().await.unwrap();
+    assert_eq!(value(&state, "tail").as_deref(), Some("v"));
+    assert!(survivor.node.status().term > Term(99));
+    survivor.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_majority_of_the_old_voters_that_comes_back_is_told_and_elects_nobody() {
+    let world = World::with(calm);
+    let addrs = stopped(&world).await;
+    let old_term = held(&world, 1).vote.unwrap().0;
+    rebuilt(&world, 3, addrs[2], Term(50), recover(2, 3, &[1, 2]));
+    let survivor = start_in(&world, 3, addrs[2], 2).await;
+    survivor.node.linearize().await.unwrap();
+    let term = survivor.node.status().term;
+
+    // Their epoch has ended, but nobody has told them.
+    let old = [world.start_at(1, addrs[0]).await, world.start_at(2, addrs[1]).await];
+    for master in &old {
+        let mut superseded = master.node.superseded();
+        let wait = superseded.wait_for(Option::is_some);
+        let told = *tokio::time::timeout(Duration::from_secs(15), wait).await.unwrap().unwrap();
+        let expected = Superseded { epoch: Epoch(2), by: NodeId(3), written_off: true };
+        assert_eq!(told, Some(expected));
+    }
+    // Told before their first election, they never hold one.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    for master in &old {
+        assert_eq!(*master.node.leadership().borrow(), None);
+        assert_eq!(master.node.status().term, old_term);
+    }
+    assert_eq!(survivor.node.status().term, term, "nobody disturbed the survivor");
+    survivor.node.propose(put("after", "v")).await.unwrap().unwrap();
+    for master in old.into_iter().chain([survivor]) {
+        master.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_of_an_ended_epoch_stops_at_the_first_word_of_a_survivor() {
+    let world = World::with(calm);
+    let addrs = stopped(&world).await;
+    rebuilt(&world, 3, addrs[2], Term(50), recover(2, 3, &[1, 2]));
+    let survivor = start_in(&world, 3, addrs[2], 2).await;
+    survivor.node.linearize().await.unwrap();
+    // Cut off from the survivor nobody can tell them: they are a majority of what they know.
+    world.cut.lock().unwrap().insert(NodeId(3));
+    let old = [world.start_at(1, addrs[0]).await, world.start_at(2, addrs[1]).await];
+    let leader = leader_of(&[&old[0], &old[1]]).await;
+    world.cut.lock().unwrap().clear();
+    let superseded = old[leader].node.superseded();
+    eventually("the old leader to be told", || superseded.borrow().is_some()).await;
+    assert_eq!(superseded.borrow().unwrap().epoch, Epoch(2));
+    for master in old.into_iter().chain([survivor]) {
+        master.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_or_foreign_folder_is_not_read_as_if_it_were_whole() {
+    let world = World::with(calm);
+    stopped(&world).await;
+    let foreign = Place { node: NodeId(2), ..place(&world, 1) };
+    assert!(inspect(&foreign).is_err(), "another node's folder");
+    let path = world.folder(1).join("log.redb");
+    let whole = std::fs::read(&path).unwrap();
+    let mut damaged = 0;
+    // Every page is hit somewhere; what is in none of the log's pages may be whatever it is.
+    for start in (0..whole.len()).step_by(2048) {
+        let mut bytes = whole.clone();
+        bytes[start..].iter_mut().take(512).for_each(|byte| *byte ^= 0xa5);
+        std::fs::write(&path, &bytes).unwrap();
+        match inspect(&place(&world, 1)) {
+            Ok(held) => assert_eq!(value(&held.state, "k29").as_deref(), Some("v")),
+            Err(_) => damaged += 1,
+        }
+        if damaged > 5 {
+            break;
+        }
+    }
+    assert!(damaged > 0);
+}
