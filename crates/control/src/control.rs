@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, atomic::AtomicU64},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use quorate_keyring::{Keyring, SealedKeyring};
@@ -187,7 +187,7 @@ impl Control {
     /// Calls `with` on a consistent picture of what is decided and observed.
     pub(crate) fn with_facts<T>(&self, with: impl FnOnce(&Facts<'_>) -> T) -> T {
         let state = self.state();
-        let observations = self.inventory.observations(Instant::now());
+        let observations = self.observations();
         with(&Facts::new(&state, &observations, &self.parts.catalog))
     }
 

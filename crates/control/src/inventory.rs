@@ -85,6 +85,7 @@ impl Inventory {
                 let age = now.saturating_duration_since(*at);
                 if position == 0 {
                     observations.nodes.insert(*node, age);
+                    observations.obeyed.insert(*node, report.obeyed);
                 }
                 for instance in &report.instances {
                     let seen = Observed { observation: instance.clone(), age };

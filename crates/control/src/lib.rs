@@ -9,6 +9,7 @@ mod background;
 mod control;
 mod failed_logins;
 mod inventory;
+mod masters_observed;
 mod node_sessions;
 mod principal;
 mod readiness;

@@ -219,6 +219,8 @@ fn step(number: usize, step: &Step, record: &StepRecord) -> StepView {
         StepKind::Desire { .. } => "desire",
         StepKind::Await { .. } => "await",
         StepKind::Member { .. } => "member",
+        StepKind::Voter { .. } => "voter",
+        StepKind::Node { .. } => "node",
         StepKind::Verify { .. } => "verify",
     };
     StepView {

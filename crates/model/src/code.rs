@@ -108,6 +108,8 @@ codes! {
     STEP_DEADLINE = 2004;
     /// A component action failed.
     MEMBER_ACTION_FAILED = 2005;
+    /// A change of the masters' own membership or leadership failed.
+    MASTERS_CHANGE_FAILED = 2006;
     /// The component would lose its quorum.
     QUORUM_WOULD_BE_LOST = 2104;
     /// The component has lost its quorum.
@@ -116,8 +118,12 @@ codes! {
     MEMBER_UNKNOWN = 2106;
     /// A member is not healthy.
     MEMBER_UNHEALTHY = 2107;
-    /// A single-member component cannot be restarted without an interruption.
+    /// It cannot be restarted without an interruption.
     INTERRUPTION_CERTAIN = 2108;
+    /// An even number of voting masters would remain.
+    EVEN_VOTERS = 2109;
+    /// A master is not in the state that this needs.
+    MASTER_UNFIT = 2110;
     /// A majority of the masters survives: there is nothing to recover from.
     RECOVERY_NOT_NEEDED = 2121;
     /// The reports do not make a recovery.
@@ -155,6 +161,8 @@ codes! {
     NODE_NOT_AUTHORIZED = 3010;
     /// The enrolment waits for approval.
     ENROLMENT_PENDING = 3011;
+    /// This node was removed from the cluster.
+    NODE_REMOVED = 3012;
 
     /// The request is malformed.
     REQUEST_MALFORMED = 4001;

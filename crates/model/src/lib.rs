@@ -29,14 +29,14 @@ pub use id::{
 pub use name::{
     ComponentName, InstanceName, InvalidName, NodeName, PackName, SettingKey, UserName,
 };
-pub use node::{EnrolRole, NodeRoles};
+pub use node::{EnrolRole, NodeAction, NodeOrder, NodeRoles, OrderKind, VoterAction};
 pub use observation::{
     ActionOutcome, ActionReport, ExitStatus, InstanceObservation, MemberObservation, MemberRole,
     NodeReport, ProcessState, Readiness, component_members,
 };
 pub use operation::{
-    ActionId, Condition, DesireChange, Operation, OperationRequest, OperationStatus, Pin, Plan,
-    Step, StepKind, StepRecord, StepStatus, Subject, TranscriptEntry, Undo,
+    ActionId, Condition, DesireChange, NamedNode, Operation, OperationRequest, OperationStatus,
+    Pin, Plan, Step, StepKind, StepRecord, StepStatus, Subject, TranscriptEntry, Undo,
 };
 pub use quorum::{failure_tolerance, has_quorum, majority, next_odd};
 pub use refusal::Refusal;

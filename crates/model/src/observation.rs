@@ -188,6 +188,9 @@ pub struct NodeReport {
     /// The version of its binary.
     #[serde(default)]
     pub version: String,
+    /// The newest order to its process that was obeyed before this process began.
+    #[serde(default)]
+    pub obeyed: Generation,
 }
 
 /// The observations of the component's instances, in the order of its specification; `None`

@@ -6,8 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ComponentName, ComponentSpec, Generation, InstanceName, MemberAction, NodeId, OperationId,
-    Refusal, RequestId, Revision, Term, Timestamp,
+    ComponentName, ComponentSpec, Generation, InstanceName, MemberAction, NodeAction, NodeId,
+    NodeName, OperationId, Refusal, RequestId, Revision, Term, Timestamp, VoterAction,
 };
 
 /// What an operation is about: what it locks while it runs, and what its plan is pinned to.
@@ -66,6 +66,47 @@ pub enum OperationRequest {
         /// The component.
         component: ComponentName,
     },
+    /// Restart the processes of nodes one by one, without losing the masters' quorum.
+    NodeRestart {
+        /// The nodes.
+        nodes: Vec<NamedNode>,
+        /// Accept that masters without failure tolerance are interrupted.
+        #[serde(default)]
+        accept_interruption: bool,
+    },
+    /// Take a node out of the cluster for good.
+    NodeRemove {
+        /// The node.
+        node: NamedNode,
+        /// Why an even number of voting masters may remain, in the operator's words.
+        #[serde(default)]
+        allow_even: Option<String>,
+    },
+    /// Put a master in the place of another, which is removed.
+    NodeReplace {
+        /// The master that goes.
+        old: NamedNode,
+        /// The master that comes; it has joined as a learner.
+        new: NamedNode,
+        /// Give the new one the name of the old one.
+        #[serde(default)]
+        take_name: bool,
+    },
+    /// Move the masters' leadership.
+    MasterTransferLeader {
+        /// Where to; the master that is furthest ahead when absent.
+        #[serde(default)]
+        to: Option<NamedNode>,
+    },
+}
+
+/// A node with the name it had when it was asked for: what people know it by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NamedNode {
+    /// The node.
+    pub id: NodeId,
+    /// Its name.
+    pub name: NodeName,
 }
 
 impl OperationRequest {
@@ -76,18 +117,39 @@ impl OperationRequest {
             Self::ComponentCreate { spec } => format!("component create {}", spec.name),
             Self::ComponentRestart { component, .. } => format!("component restart {component}"),
             Self::ComponentRemove { component } => format!("component remove {component}"),
+            Self::NodeRestart { nodes, .. } => {
+                let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
+                format!("node restart {}", names.join(" "))
+            }
+            Self::NodeRemove { node, .. } => format!("node remove {}", node.name),
+            Self::NodeReplace { old, new, .. } => {
+                format!("node replace {} --with {}", old.name, new.name)
+            }
+            Self::MasterTransferLeader { to } => match to {
+                Some(to) => format!("master transfer-leader --to {}", to.name),
+                None => "master transfer-leader".to_owned(),
+            },
         }
     }
 
-    /// What it is about.
-    #[must_use]
-    pub fn subject(&self) -> Subject {
-        match self {
-            Self::ComponentCreate { spec } => Subject::from(&spec.name),
+    /// What it is about, as far as the request alone tells: what is done to nodes is about the
+    /// masters when one of the nodes is a master, which `is_master` says.
+    pub fn subjects(&self, is_master: impl Fn(NodeId) -> bool) -> Vec<Subject> {
+        let of_node = |node: &NamedNode| {
+            if is_master(node.id) { Subject::Masters } else { Subject::Node { node: node.id } }
+        };
+        let mut subjects = match self {
+            Self::ComponentCreate { spec } => vec![Subject::from(&spec.name)],
             Self::ComponentRestart { component, .. } | Self::ComponentRemove { component } => {
-                Subject::from(component)
+                vec![Subject::from(component)]
             }
-        }
+            Self::NodeRestart { nodes, .. } => nodes.iter().map(of_node).collect(),
+            Self::NodeRemove { node, .. } => vec![of_node(node)],
+            Self::NodeReplace { .. } | Self::MasterTransferLeader { .. } => vec![Subject::Masters],
+        };
+        subjects.sort();
+        subjects.dedup();
+        subjects
     }
 }
 
@@ -130,6 +192,48 @@ pub enum Condition {
     NodesReporting {
         /// The component.
         component: ComponentName,
+    },
+    /// While `node` is away, the other voting masters that answer are still a quorum.
+    MastersQuorateWithout {
+        /// The master that is about to be away.
+        node: NodeId,
+    },
+    /// Once `without` votes no more, and `with` does, the voting masters that answer are a quorum
+    /// of those that vote then; and the change itself finds its majority.
+    MastersQuorateAfter {
+        /// The master that is about to lose its vote.
+        without: NodeId,
+        /// The learner that is about to get it.
+        #[serde(default)]
+        with: Option<NodeId>,
+    },
+    /// Every master answers and is level with the leader, and no change of voters is unfinished.
+    MastersWhole,
+    /// The node does what it was last ordered to, answers, and is level with the leader as far as
+    /// it is a master.
+    NodeReady {
+        /// The node.
+        node: NodeId,
+    },
+    /// The node carries no instance of any component.
+    NodeEmpty {
+        /// The node.
+        node: NodeId,
+    },
+    /// Another master leads.
+    LeaderIsNot {
+        /// The master that does not.
+        node: NodeId,
+    },
+    /// This master leads.
+    LeaderIs {
+        /// The master.
+        node: NodeId,
+    },
+    /// A tombstone stands for the node, and the masters' membership knows it no more.
+    NodeGone {
+        /// The node.
+        node: NodeId,
     },
 }
 
@@ -198,6 +302,22 @@ pub enum StepKind {
         /// What to do.
         #[serde(flatten)]
         action: MemberAction,
+    },
+    /// Act on the masters' own membership or leadership.
+    Voter {
+        /// The master it is about.
+        node: NodeId,
+        /// What to do.
+        #[serde(flatten)]
+        action: VoterAction,
+    },
+    /// Act on a node; what is decided about it is decided with the step's beginning.
+    Node {
+        /// The node.
+        node: NodeId,
+        /// What to do.
+        #[serde(flatten)]
+        action: NodeAction,
     },
     /// The end state, looked at once more.
     Verify {
@@ -352,7 +472,7 @@ pub struct StepRecord {
     /// How often it was begun after it had not been: 2 once it is retried after a failure.
     #[serde(default)]
     pub attempts: u32,
-    /// The generation that a `Desire` step ordered.
+    /// The generation that a `Desire` or `Node` step ordered.
     #[serde(default)]
     pub generation: Option<Generation>,
     /// What was seen.

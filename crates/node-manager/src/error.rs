@@ -48,6 +48,9 @@ pub enum NodeManagerError {
     /// The supervisor's folders cannot be used.
     #[error("cannot supervise instances: {0}")]
     Supervise(#[from] SupervisorError),
+    /// This node was removed from the cluster.
+    #[error("{0}")]
+    Removed(Refusal),
 }
 
 impl NodeManagerError {
@@ -64,6 +67,7 @@ impl NodeManagerError {
             Self::RecordTooNew { .. } => Refusal::new(codes::FORMAT_TOO_NEW, self.to_string())
                 .hint("run the newer version of quorate that wrote it"),
             Self::Supervise(error) => error.refusal(),
+            Self::Removed(refusal) => refusal.clone(),
         }
     }
 }

@@ -79,6 +79,8 @@ impl NodeManager {
             link: link_sender,
             log_folder: supervisor.log_folder().to_owned(),
             version: options.version,
+            orders: options.orders,
+            obeyed: options.obeyed,
             report_every: options.report_every,
         });
         let telling = tell_leader(link.clone(), options.leader);
@@ -90,7 +92,7 @@ impl NodeManager {
         };
         tokio::select! {
             () = shutdown => {}
-            () = sessions.run() => {}
+            removed = sessions.run() => return Err(NodeManagerError::Removed(removed)),
             () = renewal => {}
             () = telling => {}
         }

@@ -3,7 +3,7 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use quorate_keyring::identity::ReloadableIdentity;
-use quorate_model::NodeId;
+use quorate_model::{Generation, NodeId, NodeOrder};
 use quorate_pack::Catalog;
 use quorate_packs::DriverCatalog;
 use tokio::sync::watch;
@@ -43,6 +43,10 @@ pub struct NodeManagerOptions {
     pub identity: Option<NodeIdentityFiles>,
     /// The version of this binary, for reports.
     pub version: String,
+    /// Where orders to this process are put; see to it that they are obeyed.
+    pub orders: watch::Sender<Option<NodeOrder>>,
+    /// The newest order that was obeyed before this process began, for reports.
+    pub obeyed: Generation,
     /// A report is sent at least this often.
     pub report_every: Duration,
     /// Running instances are probed this often.
@@ -71,6 +75,8 @@ impl NodeManagerOptions {
             masters,
             identity: None,
             version: String::new(),
+            orders: watch::Sender::new(None),
+            obeyed: Generation(0),
             report_every: Duration::from_secs(1),
             probe_every: Duration::from_secs(1),
             leader: watch::Sender::new(None),

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use quorate_model::{ActionId, ActionOutcome, ComponentName, InstanceName, MemberAction, Term};
+use quorate_model::{
+    ActionId, ActionOutcome, ComponentName, InstanceName, MemberAction, NodeAction, NodeId,
+    Refusal, Term, VoterAction,
+};
 use quorate_plan::Observations;
 use quorate_state::{Command, Outcome, State};
 
@@ -56,6 +59,31 @@ pub trait Actor: Send + Sync + 'static {
         action: &MemberAction,
         deadline: Duration,
     ) -> ActionOutcome;
+
+    /// Acts on the masters' own membership or leadership. Doing it twice is doing it once. The
+    /// inner error is why it was not done.
+    ///
+    /// # Errors
+    /// When this master leads no longer, as it does not after it has handed leadership over: the
+    /// next leader begins the step again and finds it done.
+    async fn change_voters(
+        &self,
+        node: NodeId,
+        action: &VoterAction,
+        deadline: Duration,
+    ) -> Result<Result<String, Refusal>, ActorError>;
+
+    /// Does about a node what remains to be done once it is decided in the state. Doing it twice
+    /// is doing it once. The inner error is why it was not done.
+    ///
+    /// # Errors
+    /// When this master leads no longer.
+    async fn settle_node(
+        &self,
+        node: NodeId,
+        action: &NodeAction,
+        deadline: Duration,
+    ) -> Result<Result<String, Refusal>, ActorError>;
 
     /// Tells people what a step waits for.
     fn waiting(&self, waiting: crate::Waiting);

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use quorate_model::{
     ActionId, ActionOutcome, Condition, DesireChange, Operation, OperationId, OperationStatus,
-    Refusal, StepKind, StepStatus, Undo, codes,
+    Refusal, StepKind, StepStatus, Undo, VoterAction, codes,
 };
 use quorate_plan::{Facts, judge};
 use quorate_state::Command;
@@ -21,6 +21,8 @@ use crate::{
 /// would still count. Node managers probe and report every second, so this takes in a probe made
 /// after the question was asked.
 const SEEN_ANEW: Duration = Duration::from_millis(1500);
+/// The same where masters are judged: they answer the leader twenty times a second.
+const MASTERS_SEEN_ANEW: Duration = Duration::from_millis(500);
 /// How often a condition is judged again when nothing seems to change.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How long an undo may take.
@@ -128,7 +130,7 @@ impl<A: Actor> Runner<A> {
         }
     }
 
-    /// Judges once more, just before a `Desire` step takes effect, what was required for it.
+    /// Judges once more, just before a step that takes something away, what was required for it.
     /// Between the two an operation may have stood paused or stuck for hours, or may have changed
     /// hands: what held then says nothing about now.
     async fn guard(
@@ -137,19 +139,15 @@ impl<A: Actor> Runner<A> {
         index: usize,
     ) -> Result<Result<(), Refusal>, Stop> {
         let steps = &operation.plan.steps;
-        let is_order = matches!(steps[index].kind, StepKind::Desire { .. });
-        if !is_order || operation.records[index].is_begun() {
+        if !is_order(&steps[index].kind) || operation.records[index].is_begun() {
             return Ok(Ok(()));
         }
-        let since_last_order = steps[..index]
-            .iter()
-            .rev()
-            .take_while(|step| !matches!(step.kind, StepKind::Desire { .. }));
+        let since_last_order = steps[..index].iter().rev().take_while(|step| !is_order(&step.kind));
         for step in since_last_order {
             if let StepKind::Require { condition } = &step.kind {
                 let deadline = Duration::from_millis(step.deadline_ms);
-                let judged =
-                    self.until(index, condition, SEEN_ANEW, deadline, Phase::Before).await?;
+                let anew = seen_anew(condition);
+                let judged = self.until(index, condition, anew, deadline, Phase::Before).await?;
                 if let Err(refusal) = judged {
                     return Ok(Err(refusal));
                 }
@@ -202,6 +200,15 @@ impl<A: Actor> Runner<A> {
                     ActionOutcome::Done { seen } => Ok(seen),
                     ActionOutcome::Failed { refusal } => Err(refusal),
                 })
+            }
+            StepKind::Voter { node, action } => {
+                self.tell(index, "the masters to agree".to_owned());
+                let changed = self.actor.change_voters(*node, action, deadline).await;
+                changed.map_err(|_| Stop::Leave)
+            }
+            StepKind::Node { node, action } => {
+                let settled = self.actor.settle_node(*node, action, deadline).await;
+                settled.map_err(|_| Stop::Leave)
             }
         }
     }
@@ -328,6 +335,15 @@ impl<A: Actor> Runner<A> {
 /// right after it would count as having stayed well.
 fn oldest_look(condition: &Condition, facts: &Facts<'_>) -> Duration {
     let (component, only) = match condition {
+        Condition::MastersQuorateWithout { .. }
+        | Condition::MastersQuorateAfter { .. }
+        | Condition::MastersWhole => return facts.observations.masters.oldest_counted(),
+        Condition::NodeReady { node } => return facts.observations.age_of_node(*node),
+        // These are judged by what is decided and by what this master itself is.
+        Condition::NodeEmpty { .. }
+        | Condition::LeaderIsNot { .. }
+        | Condition::LeaderIs { .. }
+        | Condition::NodeGone { .. } => return Duration::ZERO,
         Condition::CaughtUp { component, instance }
         | Condition::NotLeading { component, instance } => (component, Some(instance)),
         Condition::QuorumWithout { component, .. }
@@ -350,6 +366,26 @@ fn oldest_look(condition: &Condition, facts: &Facts<'_>) -> Duration {
         .unwrap_or_default()
 }
 
+/// Whether a step takes something away or changes who counts.
+const fn is_order(kind: &StepKind) -> bool {
+    matches!(
+        kind,
+        StepKind::Desire { .. }
+            | StepKind::Node { .. }
+            | StepKind::Voter { action: VoterAction::Demote | VoterAction::Replace { .. }, .. }
+    )
+}
+
+/// For how long a condition must have held by observations made after it was asked for.
+const fn seen_anew(condition: &Condition) -> Duration {
+    match condition {
+        Condition::MastersQuorateWithout { .. }
+        | Condition::MastersQuorateAfter { .. }
+        | Condition::MastersWhole => MASTERS_SEEN_ANEW,
+        _ => SEEN_ANEW,
+    }
+}
+
 fn position(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
@@ -357,7 +393,12 @@ fn position(index: usize) -> u32 {
 /// Why a step that was begun is left as it is by an abort.
 const fn kept(kind: &StepKind) -> &'static str {
     match kind {
-        StepKind::Desire { .. } | StepKind::Member { .. } => "it stays done",
+        StepKind::Desire { .. } | StepKind::Member { .. } | StepKind::Node { .. } => {
+            "it stays done"
+        }
+        StepKind::Voter { .. } => {
+            "what the masters agreed on stays; autopilot gives a vote back where that keeps it odd"
+        }
         StepKind::Require { .. } | StepKind::Await { .. } | StepKind::Verify { .. } => {
             "it only looked, and changed nothing"
         }

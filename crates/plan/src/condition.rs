@@ -9,7 +9,7 @@ use quorate_model::{
 use quorate_pack::{Catalog, PackRules, QuorumKind};
 use quorate_state::{Component, State};
 
-use crate::{Facts, Observations};
+use crate::{Facts, Observations, nodes::Nodes};
 
 /// Whether a condition holds: what was seen, or why not.
 pub type Judgement = Result<String, Refusal>;
@@ -33,6 +33,16 @@ pub fn judge(condition: &Condition, facts: &Facts<'_>) -> Judgement {
         Condition::Whole { component } => View::of(facts, component)?.whole(),
         Condition::AllStopped { component } => View::of(facts, component)?.all_stopped(),
         Condition::NodesReporting { component } => View::of(facts, component)?.nodes_reporting(),
+        Condition::MastersQuorateWithout { node } => Nodes::of(facts).quorate_without(*node),
+        Condition::MastersQuorateAfter { without, with } => {
+            Nodes::of(facts).quorate_after(*without, *with)
+        }
+        Condition::MastersWhole => Nodes::of(facts).whole(),
+        Condition::NodeReady { node } => Nodes::of(facts).ready(*node),
+        Condition::NodeEmpty { node } => Nodes::of(facts).empty(*node),
+        Condition::LeaderIsNot { node } => Nodes::of(facts).leader_is_not(*node),
+        Condition::LeaderIs { node } => Nodes::of(facts).leader_is(*node),
+        Condition::NodeGone { node } => Nodes::of(facts).gone(*node),
     }
 }
 

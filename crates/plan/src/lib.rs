@@ -9,6 +9,7 @@ mod autopilot;
 mod condition;
 mod create;
 pub mod health;
+mod nodes;
 mod observations;
 mod planner;
 mod ports;
@@ -18,5 +19,6 @@ mod restart;
 
 pub use autopilot::{AutopilotDecision, AutopilotInput, MAX_LAG, MasterSeen, decide};
 pub use condition::{Judgement, judge};
+pub use nodes::{LEVEL_LAG, MASTER_FRESH_FOR, MasterObserved, MastersObserved};
 pub use observations::{FRESH_FOR, Observations, Observed, PROBE_SPREAD};
 pub use planner::{Facts, plan};

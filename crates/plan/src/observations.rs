@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use quorate_model::{InstanceName, InstanceObservation, NodeId};
+use quorate_model::{Generation, InstanceName, InstanceObservation, NodeId};
+
+use crate::MastersObserved;
 
 /// An observation older than this says nothing about now. Node managers report every second.
 pub const FRESH_FOR: Duration = Duration::from_secs(5);
@@ -30,6 +32,10 @@ pub struct Observations {
     pub earlier: BTreeMap<InstanceName, Vec<Observed>>,
     /// How long ago each node reported.
     pub nodes: BTreeMap<NodeId, Duration>,
+    /// The newest order that each node manager had obeyed when its process began.
+    pub obeyed: BTreeMap<NodeId, Generation>,
+    /// The masters.
+    pub masters: MastersObserved,
 }
 
 impl Observations {
@@ -65,6 +71,14 @@ impl Observations {
             chosen = seen;
         }
         Some(&chosen.observation)
+    }
+
+    /// The age of the oldest word that is known of a node, as master and as node manager.
+    #[must_use]
+    pub fn age_of_node(&self, node: NodeId) -> Duration {
+        let heard = self.masters.members.get(&node).and_then(|seen| seen.heard_ago);
+        let reported = self.nodes.get(&node).copied();
+        heard.into_iter().chain(reported).max().unwrap_or_default()
     }
 
     /// Whether a node has reported lately.

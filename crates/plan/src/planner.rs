@@ -7,7 +7,7 @@ use quorate_model::{
 use quorate_pack::Catalog;
 use quorate_state::State;
 
-use crate::{Observations, create, remove, restart};
+use crate::{Observations, create, nodes, remove, restart};
 
 /// Everything a decision may depend on.
 #[derive(Debug, Clone, Copy)]
@@ -36,15 +36,17 @@ pub(crate) const DESIRE_DEADLINE_MS: u64 = 10_000;
 /// # Errors
 /// Every reason why it cannot be done now, the most important first.
 pub fn plan(request: &OperationRequest, facts: &Facts<'_>) -> Result<Plan, Vec<Refusal>> {
-    if let Some(running) = facts.state.metadata.lock_on(&request.subject()) {
+    let metadata = &facts.state.metadata;
+    let subjects = request.subjects(|node| metadata.is_master(node));
+    let held = subjects.iter().find_map(|subject| Some((subject, metadata.lock_on(subject)?)));
+    if let Some((subject, running)) = held {
         return Err(vec![
             Refusal::new(codes::OPERATION_CONFLICT, format!("cannot start `{}`", request.title()))
                 .cause(format!(
-                    "operation {} (`{}`) is {} and holds `{}`",
+                    "operation {} (`{}`) is {} and holds `{subject}`",
                     running.id,
                     running.plan.request.title(),
                     running.status.as_str(),
-                    request.subject()
                 ))
                 .hint(format!("watch it with: quorate operation watch {}", running.id)),
         ]);
@@ -55,6 +57,18 @@ pub fn plan(request: &OperationRequest, facts: &Facts<'_>) -> Result<Plan, Vec<R
             restart::plan(request, component, *accept_interruption, facts)
         }
         OperationRequest::ComponentRemove { component } => remove::plan(request, component, facts),
+        OperationRequest::NodeRestart { nodes, accept_interruption } => {
+            nodes::restart(request, nodes, *accept_interruption, facts)
+        }
+        OperationRequest::NodeRemove { node, allow_even } => {
+            nodes::remove(request, node, allow_even.as_deref(), facts)
+        }
+        OperationRequest::NodeReplace { old, new, take_name } => {
+            nodes::replace(request, old, new, *take_name, facts)
+        }
+        OperationRequest::MasterTransferLeader { to } => {
+            nodes::transfer(request, to.as_ref(), facts)
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        audit, completions, component, explain, help, keygen, login, logout, node as nodes,
+        audit, completions, component, explain, help, keygen, login, logout, master, node as nodes,
         operation, recover, setting, status, token, version, whoami,
     },
     dev, node,
@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Status(status::StatusArgs),
     #[command(subcommand)]
     Node(nodes::NodeCommand),
+    #[command(subcommand)]
+    Master(master::MasterCommand),
     #[command(subcommand)]
     Token(token::TokenCommand),
     #[command(subcommand)]

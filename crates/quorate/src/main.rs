@@ -89,6 +89,7 @@ fn run(session: &Session, command: &Command) -> Outcome {
         }
         Command::Status(args) => block_on(status::run(session, args)),
         Command::Node(command) => block_on(commands::node::run(session, command)),
+        Command::Master(command) => block_on(commands::master::run(session, command)),
         Command::Token(command) => block_on(token::run(session, command)),
         Command::Component(command) => block_on(component::run(session, command)),
         Command::Operation(command) => block_on(operation::run(session, command)),

@@ -2,7 +2,7 @@
 
 use quorate_control::Control;
 use quorate_keyring::identity::peer_node;
-use quorate_model::{ClusterId, NodeId, NodeRoles};
+use quorate_model::{ClusterId, NodeId, NodeRoles, Refusal};
 use tonic::{
     Extensions, Status,
     transport::server::{TcpConnectInfo, TlsConnectInfo},
@@ -34,6 +34,14 @@ pub fn require_member(
     wanted: impl Fn(&NodeRoles) -> bool,
 ) -> Result<(), Box<Status>> {
     let state = control.state();
+    let recovery = state.metadata.recovery.as_ref();
+    let is_written_off = recovery.is_some_and(|it| it.written_off.contains(&caller));
+    // One that was written off in a recovery is told so by Raft's own calls.
+    if let Some(tombstone) = state.metadata.tombstones.get(&caller)
+        && !is_written_off
+    {
+        return Err(Box::new(removed(&tombstone.refusal(caller))));
+    }
     match state.metadata.nodes.get(&caller) {
         Some(node) if wanted(&node.roles) => Ok(()),
         Some(_) => Err(Box::new(Status::permission_denied(format!("{caller} has another role")))),
@@ -41,4 +49,10 @@ pub fn require_member(
             "{caller} is not a node of this cluster"
         )))),
     }
+}
+
+/// The answer to a removed node: it is told why it is refused.
+fn removed(refusal: &Refusal) -> Status {
+    let details = serde_json::to_vec(refusal).unwrap_or_default();
+    Status::with_details(tonic::Code::PermissionDenied, refusal.to_string(), details.into())
 }

@@ -47,6 +47,7 @@ fn routes() -> Vec<(String, String)> {
         let path = path
             .replace("{key}", "a/b")
             .replace("{name}", "orders")
+            .replace("{node}", "n1")
             .replace("{instance}", "orders-1")
             .replace("{id}", "01J00000000000000000000000");
         for method in methods.as_object().unwrap().keys() {
@@ -87,6 +88,10 @@ async fn a_viewer_changes_nothing_and_an_operator_lets_nobody_in() {
         ("POST", "/admin/api/operations/01J00000000000000000000000/pause", None),
         ("POST", "/admin/api/operations/01J00000000000000000000000/resume", None),
         ("POST", "/admin/api/operations/01J00000000000000000000000/abort", None),
+        ("POST", "/admin/api/nodes/restart", Some(json!({ "masters": true }))),
+        ("POST", "/admin/api/nodes/n1/remove", None),
+        ("POST", "/admin/api/nodes/n1/replace", Some(json!({ "with": "n2" }))),
+        ("POST", "/admin/api/nodes/masters/transfer-leader", None),
         ("POST", "/admin/api/tokens", Some(json!({ "role": "master" }))),
         ("GET", "/admin/api/tokens", None),
         ("DELETE", "/admin/api/tokens/01J00000000000000000000000", None),

@@ -42,6 +42,9 @@ pub struct NewNode {
     /// The version of its binary.
     #[serde(default)]
     pub version: String,
+    /// The newest order that was obeyed before its process began.
+    #[serde(default)]
+    pub obeyed: Generation,
 }
 
 /// A change of the state.

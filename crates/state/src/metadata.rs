@@ -5,8 +5,8 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use quorate_model::{
     ComponentName, ComponentSpec, DesiredInstance, Epoch, Generation, InstanceName, NodeId,
-    NodeName, NodeRoles, Operation, OperationId, RequestId, Revision, RunState, SettingKey,
-    Subject, Term, Timestamp,
+    NodeName, NodeOrder, NodeRoles, Operation, OperationId, Refusal, RequestId, Revision, RunState,
+    SettingKey, Subject, Term, Timestamp, codes,
 };
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,12 @@ pub struct Node {
     /// The log index of the last change of what it is; where it is found does not count.
     #[serde(default)]
     pub revision: Revision,
+    /// The newest order to its process, obeyed or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<NodeOrder>,
+    /// As a master: the newest order that was obeyed before its process began.
+    #[serde(default)]
+    pub obeyed: Generation,
 }
 
 /// What remains of a removed node: its id is dead for ever.
@@ -42,6 +48,22 @@ pub struct Tombstone {
     pub name: NodeName,
     /// When it was removed.
     pub removed_at: Timestamp,
+}
+
+impl Tombstone {
+    /// What the removed node is told, by whomever it calls.
+    #[must_use]
+    pub fn refusal(&self, node: NodeId) -> Refusal {
+        Refusal::new(
+            codes::NODE_REMOVED,
+            format!("this node, `{}` ({node}), was removed from the cluster", self.name),
+        )
+        .cause(format!(
+            "it was removed at {}; its id and its certificate are refused for ever",
+            self.removed_at
+        ))
+        .hint("to use its host again, move its data folder aside and join anew")
+    }
 }
 
 /// The last recovery from lost quorum.
@@ -182,6 +204,23 @@ impl Metadata {
                 Some((instance.node, node.address.clone()))
             })
             .collect()
+    }
+
+    /// The instances that are placed on a node.
+    #[must_use]
+    pub fn instances_on(&self, node: NodeId) -> Vec<&InstanceName> {
+        self.components
+            .values()
+            .flat_map(|component| &component.spec.instances)
+            .filter(|instance| instance.node == node)
+            .map(|instance| &instance.name)
+            .collect()
+    }
+
+    /// Whether a node is a living master.
+    #[must_use]
+    pub fn is_master(&self, node: NodeId) -> bool {
+        self.nodes.get(&node).is_some_and(|node| node.roles.master)
     }
 
     /// Whether an instance of that name exists in any component.

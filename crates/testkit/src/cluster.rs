@@ -163,6 +163,32 @@ impl ProcessCluster {
         self.await_voters(self.masters.len()).await;
     }
 
+    /// Makes one more master of that name, lets it join and starts it. It is the last of the
+    /// masters; nothing is awaited.
+    ///
+    /// # Panics
+    /// When it cannot join.
+    pub async fn join_master(&mut self, name: &str) {
+        let body = json!({ "role": "master", "ttlMs": 600_000 });
+        let answer =
+            self.call_somewhere(reqwest::Method::POST, "/admin/api/tokens", Some(body), &[]).await;
+        let token = answer.body["token"].as_str().unwrap().to_owned();
+        let mut node = self.masters[0].another(self._folder.path(), name);
+        let (admin, internal) = (loopback(node.admin_port), loopback(node.internal_port));
+        let _ = node.must(&[
+            "join",
+            &token,
+            "--name",
+            name,
+            "--admin-addr",
+            &admin,
+            "--internal-addr",
+            &internal,
+        ]);
+        node.start();
+        self.masters.push(node);
+    }
+
     async fn start_managers(&mut self) {
         for index in 0..self.managers.len() {
             let token = self.token("node-manager").await;

@@ -36,6 +36,7 @@ struct Fake {
     desired: Vec<DesiredInstance>,
     starts: BTreeMap<InstanceName, (u64, quorate_model::Generation)>,
     actions: Vec<ActionReport>,
+    obeyed: quorate_model::Generation,
 }
 
 async fn run(control: Control, node: NodeId) {
@@ -62,6 +63,7 @@ impl Fake {
     fn take(&mut self, message: ToNode) {
         match message {
             ToNode::Desired(desired) => self.desired = desired,
+            ToNode::Order(order) => self.obeyed = order.generation,
             ToNode::Act { id, .. } => {
                 let outcome = ActionOutcome::Done { seen: "it is so".to_owned() };
                 self.actions.push(ActionReport { id, outcome });
@@ -108,6 +110,11 @@ impl Fake {
                 at: Timestamp(0),
             });
         }
-        NodeReport { instances, actions: self.actions.clone(), version: "fake".to_owned() }
+        NodeReport {
+            instances,
+            actions: self.actions.clone(),
+            version: "fake".to_owned(),
+            obeyed: self.obeyed,
+        }
     }
 }

@@ -190,5 +190,6 @@ fn new_node(name: &str, roles: NodeRoles) -> NewNode {
         internal_addr: String::new(),
         admin_addr: String::new(),
         version: "test".to_owned(),
+        obeyed: quorate_model::Generation(0),
     }
 }

@@ -69,6 +69,11 @@ impl NodeHandle {
         }
     }
 
+    /// A further node of the same kind, with the same binary and root key.
+    pub(crate) fn another(&self, base: &Path, name: &str) -> Self {
+        Self::new(&self.binary, base, name, self.root_key.as_deref())
+    }
+
     /// Puts the node's folder on a small disk of its own (a tmpfs; needs root).
     ///
     /// # Panics

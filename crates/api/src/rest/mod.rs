@@ -16,7 +16,10 @@ pub use components::{
     ComponentSpecBody, ComponentView, InstanceSpecBody, InstanceView, RestartBody,
 };
 pub use events::ChangeEvent;
-pub use nodes::{MasterView, NodeManagerView};
+pub use nodes::{
+    MasterView, NodeManagerView, RemoveNodeBody, ReplaceNodeBody, RestartNodesBody,
+    TransferLeaderBody,
+};
 pub use operations::{OperationSummary, OperationView, PlanView, StepView, TranscriptView};
 pub use settings::{SettingBody, SettingView, SettingWritten};
 pub use status::{Precondition, ReadinessView, RecoveryView, StatusView};

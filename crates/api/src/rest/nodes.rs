@@ -49,3 +49,50 @@ pub struct NodeManagerView {
     /// Why it is not ready, in words; empty when it is.
     pub reason: String,
 }
+
+/// Which nodes to restart, and how.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RestartNodesBody {
+    /// The names or ids of nodes.
+    #[serde(default)]
+    pub nodes: Vec<String>,
+    /// All masters, besides those named.
+    #[serde(default)]
+    pub masters: bool,
+    /// All nodes.
+    #[serde(default)]
+    pub all: bool,
+    /// Accept that masters without failure tolerance are interrupted.
+    #[serde(default)]
+    pub accept_interruption: bool,
+}
+
+/// How to remove a node.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RemoveNodeBody {
+    /// Why an even number of voting masters may remain; refused without, where it would.
+    #[serde(default)]
+    pub allow_even: Option<String>,
+}
+
+/// What takes a master's place.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReplaceNodeBody {
+    /// The name or id of a master that has joined and does not vote yet.
+    pub with: String,
+    /// Give it the name of the one it replaces.
+    #[serde(default)]
+    pub take_name: bool,
+}
+
+/// Where the masters' leadership goes.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TransferLeaderBody {
+    /// The name or id of a voting master; the one that is furthest ahead when absent.
+    #[serde(default)]
+    pub to: Option<String>,
+}

@@ -11,7 +11,7 @@ pub struct PlanView {
     pub title: String,
     /// What happens, in order.
     pub steps: Vec<StepView>,
-    /// The components it locks while it runs.
+    /// What it locks while it runs.
     pub locks: Vec<String>,
 }
 
@@ -21,7 +21,7 @@ pub struct PlanView {
 pub struct StepView {
     /// Its number, from 1.
     pub number: usize,
-    /// The instruction: `require`, `desire`, `await`, `member`, `verify`.
+    /// The instruction: `require`, `desire`, `await`, `member`, `voter`, `node`, `verify`.
     pub kind: String,
     /// What is done.
     pub title: String,

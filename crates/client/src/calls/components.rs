@@ -109,7 +109,7 @@ impl Client {
         self.text(&call).await
     }
 
-    async fn plan<T: Serialize>(
+    pub(super) async fn plan<T: Serialize>(
         &self,
         method: Method,
         path: &[&str],

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quorate_model::NodeId;
+use quorate_model::{NodeId, Subject};
 use quorate_plan::{AutopilotDecision, AutopilotInput, MAX_LAG, MasterSeen, decide};
 use tracing::{info, warn};
 
@@ -13,6 +13,9 @@ use crate::Control;
 
 /// How often autopilot looks.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Why nobody is promoted while an operation works on the masters.
+const HELD: &str = "an operation holds the masters";
 
 /// How autopilot behaves.
 #[derive(Debug, Clone)]
@@ -50,6 +53,12 @@ pub(super) async fn run(control: Control) {
             }
             AutopilotDecision::SetAddress(node) => set_address(&control, node).await,
             AutopilotDecision::AddLearner(node) => add_learner(&control, node).await,
+            AutopilotDecision::Promote(nodes) if is_held(&control) => {
+                if said != HELD {
+                    info!(?nodes, "autopilot waits: {HELD}");
+                    HELD.clone_into(&mut said);
+                }
+            }
             AutopilotDecision::Promote(nodes) => match control.raft().promote(&nodes).await {
                 Ok(()) => info!(?nodes, "autopilot: promoted to voters"),
                 Err(error) => warn!(?nodes, %error, "autopilot: cannot promote"),
@@ -57,6 +66,11 @@ pub(super) async fn run(control: Control) {
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// An operation that restarts or removes masters counts on the voters it was planned for.
+fn is_held(control: &Control) -> bool {
+    control.state().metadata.lock_on(&Subject::Masters).is_some()
 }
 
 fn look(control: &Control, level_since: &mut BTreeMap<NodeId, Instant>) -> AutopilotInput {

@@ -1,12 +1,12 @@
 //! What the operations engine acts through while this master leads.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use quorate_model::{ActionId, ActionOutcome, ComponentName, InstanceName, MemberAction, Term};
+use quorate_model::{
+    ActionId, ActionOutcome, ComponentName, InstanceName, MemberAction, NodeAction, NodeId,
+    Refusal, Term, VoterAction,
+};
 use quorate_operations::{Actor, ActorError, Waiting};
 use quorate_pack::Catalog;
 use quorate_plan::Observations;
@@ -41,7 +41,7 @@ impl Actor for LeaderActor {
     }
 
     fn observations(&self) -> Observations {
-        self.control.inventory.observations(Instant::now())
+        self.control.observations()
     }
 
     fn catalog(&self) -> &Catalog {
@@ -85,6 +85,24 @@ impl Actor for LeaderActor {
         deadline: Duration,
     ) -> ActionOutcome {
         self.control.perform(id, component, via, action, deadline).await
+    }
+
+    async fn change_voters(
+        &self,
+        node: NodeId,
+        action: &VoterAction,
+        deadline: Duration,
+    ) -> Result<Result<String, Refusal>, ActorError> {
+        self.control.change_voters(node, action, deadline).await
+    }
+
+    async fn settle_node(
+        &self,
+        node: NodeId,
+        action: &NodeAction,
+        deadline: Duration,
+    ) -> Result<Result<String, Refusal>, ActorError> {
+        self.control.settle_node(node, action, deadline).await
     }
 
     fn waiting(&self, waiting: Waiting) {

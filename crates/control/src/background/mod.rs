@@ -2,6 +2,7 @@
 
 mod autopilot;
 mod leader_actor;
+mod masters_actor;
 mod readiness;
 
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! Desired state, sent to a node manager whenever it changes.
+//! Desired state and orders, sent to a node manager whenever they change.
 
-use quorate_model::{DesiredInstance, NodeId, Term};
+use quorate_model::{DesiredInstance, NodeId, NodeOrder, Term};
 use tokio::sync::mpsc;
 
 use super::{LeaderHint, NodeSession, ToNode};
@@ -46,6 +46,7 @@ impl Control {
             return;
         }
         let mut sent: Option<Vec<DesiredInstance>> = None;
+        let mut ordered: Option<NodeOrder> = None;
         loop {
             let state = std::sync::Arc::clone(&states.borrow_and_update());
             let still_leads =
@@ -64,6 +65,13 @@ impl Control {
                     return;
                 }
                 sent = Some(desired);
+            }
+            let order = state.metadata.nodes.get(&node).and_then(|known| known.order.clone());
+            if let Some(order) = order.filter(|order| ordered.as_ref() != Some(order)) {
+                if sender.send(ToNode::Order(order.clone())).await.is_err() {
+                    return;
+                }
+                ordered = Some(order);
             }
             tokio::select! {
                 changed = states.changed() => if changed.is_err() { return },

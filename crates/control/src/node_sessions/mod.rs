@@ -9,7 +9,8 @@ mod open;
 mod reports;
 
 use quorate_model::{
-    ActionId, ComponentName, DesiredInstance, Epoch, InstanceName, MemberAction, NodeId, Term,
+    ActionId, ComponentName, DesiredInstance, Epoch, InstanceName, MemberAction, NodeId, NodeOrder,
+    Term,
 };
 use tokio::sync::mpsc;
 
@@ -42,6 +43,8 @@ pub enum ToNode {
     },
     /// All that the node shall carry.
     Desired(Vec<DesiredInstance>),
+    /// What its process shall do, once.
+    Order(NodeOrder),
     /// A component action.
     Act {
         /// Names it.

@@ -16,6 +16,10 @@ impl Control {
             return;
         }
         let metadata = &self.state().metadata;
+        if !metadata.nodes.contains_key(&node) {
+            // Removed meanwhile: the end of its session is on its way.
+            return;
+        }
         let placed: BTreeSet<&InstanceName> = metadata
             .components
             .values()

@@ -39,7 +39,11 @@ pub fn sign_instance(
 /// # Errors
 /// When the node is not (or no longer) a part of the cluster.
 pub fn renew_node(control: &Control, caller: NodeId, csr_pem: &str) -> Result<String, Refusal> {
-    if !control.state().metadata.nodes.contains_key(&caller) {
+    let state = control.state();
+    if let Some(tombstone) = state.metadata.tombstones.get(&caller) {
+        return Err(tombstone.refusal(caller));
+    }
+    if !state.metadata.nodes.contains_key(&caller) {
         return Err(Refusal::new(
             codes::NODE_NOT_AUTHORIZED,
             format!("{caller} is not a node of this cluster"),

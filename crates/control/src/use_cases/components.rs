@@ -205,7 +205,8 @@ fn resolve(state: &State, body: &ComponentSpecBody) -> Result<ComponentSpec, Vec
     }
 }
 
-fn find_node(state: &State, text: &str) -> Option<NodeId> {
+/// The living node of that name or id.
+pub(super) fn find_node(state: &State, text: &str) -> Option<NodeId> {
     let by_name = NodeName::new(text).ok().and_then(|name| state.metadata.node_named(&name));
     if let Some((id, _)) = by_name {
         return Some(id);

@@ -1,7 +1,9 @@
 //! Letting nodes in: the joiner proves itself by a token, the cluster by its certificate.
 
 use quorate_keyring::identity::{CertificateAuthority, secrets_match};
-use quorate_model::{ClusterId, EnrolRole, Epoch, NodeId, NodeName, Refusal, TokenId, codes, hex};
+use quorate_model::{
+    ClusterId, EnrolRole, Epoch, Generation, NodeId, NodeName, Refusal, TokenId, codes, hex,
+};
 use quorate_state::{Applied, Command, JoinToken, NewNode, TokenStatus};
 
 use sha2::{Digest, Sha256};
@@ -111,6 +113,7 @@ pub async fn join(control: &Control, request: JoinRequest) -> Result<Joined, Ref
         internal_addr: request.internal_addr,
         admin_addr: request.admin_addr,
         version: request.version,
+        obeyed: Generation(0),
     };
     let principal = format!("token:{}", request.token);
     let command = Command::Enrol { token: request.token, key_sha256, node };

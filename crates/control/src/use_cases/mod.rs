@@ -9,6 +9,7 @@ pub mod certificates;
 pub mod components;
 pub mod enrolment;
 pub mod events;
+pub mod masters;
 pub mod metrics;
 pub mod nodes;
 pub mod operations;

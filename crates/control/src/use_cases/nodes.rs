@@ -1,9 +1,13 @@
 //! Masters and node managers.
 
-use quorate_api::rest::{MasterView, NodeManagerView};
-use quorate_model::Refusal;
+use quorate_api::rest::{
+    MasterView, NodeManagerView, OperationView, PlanView, RemoveNodeBody, ReplaceNodeBody,
+    RestartNodesBody,
+};
+use quorate_model::{NamedNode, OperationRequest, Refusal, RequestId, codes};
 use quorate_state::{Command, NewNode};
 
+use super::{components::find_node, operations};
 use crate::{Control, Permission, Principal, views};
 
 /// The masters, as this master sees them; the leader sees most.
@@ -38,10 +42,124 @@ pub async fn announce(control: &Control, node: NewNode) -> Result<(), Refusal> {
             && known.internal_addr == node.internal_addr
             && known.admin_addr == node.admin_addr
             && known.version == node.version
+            && known.obeyed >= node.obeyed
     });
     if known {
         return Ok(());
     }
     let command = Command::UpdateNode { id: control.node(), node };
     control.propose_as(format!("node:{}", control.node()), None, command).await.map(|_| ())
+}
+
+/// What is done to nodes by an operation.
+#[derive(Debug, Clone)]
+pub enum NodeOperation {
+    /// Restart their processes one by one.
+    Restart(RestartNodesBody),
+    /// Take this one out for good.
+    Remove(String, RemoveNodeBody),
+    /// Put a master in the place of this one.
+    Replace(String, ReplaceNodeBody),
+}
+
+/// Plans it and changes nothing.
+///
+/// # Errors
+/// Every reason why not.
+pub fn plan(
+    control: &Control,
+    principal: &Principal,
+    operation: &NodeOperation,
+) -> Result<PlanView, Vec<Refusal>> {
+    operations::plan(control, principal, &request(control, principal, operation)?)
+}
+
+/// Does it by an operation.
+///
+/// # Errors
+/// Every reason why not.
+pub async fn submit(
+    control: &Control,
+    principal: &Principal,
+    operation: &NodeOperation,
+    request_id: Option<RequestId>,
+) -> Result<OperationView, Vec<Refusal>> {
+    principal.require(Permission::Operate).map_err(|refusal| vec![refusal])?;
+    let request = request(control, principal, operation)?;
+    operations::submit(control, principal, request, request_id).await
+}
+
+fn request(
+    control: &Control,
+    principal: &Principal,
+    operation: &NodeOperation,
+) -> Result<OperationRequest, Vec<Refusal>> {
+    Ok(match operation {
+        NodeOperation::Restart(body) => OperationRequest::NodeRestart {
+            nodes: chosen(control, principal, body)?,
+            accept_interruption: body.accept_interruption,
+        },
+        NodeOperation::Remove(node, body) => OperationRequest::NodeRemove {
+            node: named(control, principal, node)?,
+            allow_even: body.allow_even.clone(),
+        },
+        NodeOperation::Replace(old, body) => OperationRequest::NodeReplace {
+            old: named(control, principal, old)?,
+            new: named(control, principal, &body.with)?,
+            take_name: body.take_name,
+        },
+    })
+}
+
+/// The nodes that a restart is about, each once: those named first, then the others by id.
+fn chosen(
+    control: &Control,
+    principal: &Principal,
+    body: &RestartNodesBody,
+) -> Result<Vec<NamedNode>, Vec<Refusal>> {
+    principal.require(Permission::Read).map_err(|refusal| vec![refusal])?;
+    let (mut nodes, mut refusals) = (Vec::new(), Vec::new());
+    for name in &body.nodes {
+        match named(control, principal, name) {
+            Ok(node) if nodes.contains(&node) => {}
+            Ok(node) => nodes.push(node),
+            Err(unknown) => refusals.extend(unknown),
+        }
+    }
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    for (id, node) in &control.state().metadata.nodes {
+        let node_is_meant = body.all || (body.masters && node.roles.master);
+        if node_is_meant && nodes.iter().all(|known| known.id != *id) {
+            nodes.push(NamedNode { id: *id, name: node.name.clone() });
+        }
+    }
+    Ok(nodes)
+}
+
+/// The node of that name or id. A removed one is found as well, so that a repeated request to
+/// remove it is recognised; the planner refuses it otherwise.
+pub(super) fn named(
+    control: &Control,
+    principal: &Principal,
+    text: &str,
+) -> Result<NamedNode, Vec<Refusal>> {
+    principal.require(Permission::Read).map_err(|refusal| vec![refusal])?;
+    let state = control.state();
+    let metadata = &state.metadata;
+    let living = find_node(&state, text)
+        .and_then(|id| Some(NamedNode { id, name: metadata.nodes.get(&id)?.name.clone() }));
+    let removed = || {
+        let mut newest_first = metadata.tombstones.iter().rev();
+        let (id, tombstone) = newest_first
+            .find(|(id, tombstone)| tombstone.name.as_str() == text || id.to_string() == text)?;
+        Some(NamedNode { id: *id, name: tombstone.name.clone() })
+    };
+    living.or_else(removed).ok_or_else(|| {
+        vec![
+            Refusal::new(codes::NOT_FOUND, format!("there is no node `{text}`"))
+                .hint("list them with: quorate node list"),
+        ]
+    })
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use quorate_api::internal::{FromNode, LogAnswer, LogRequest, ToNode, from_node, to_node::Message};
-use quorate_model::{InstanceName, NodeReport};
+use quorate_model::{InstanceName, NodeOrder, NodeReport};
 use quorate_supervisor::logs;
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
@@ -101,8 +101,26 @@ impl<'a> Conversation<'a> {
                 Ok(id) => self.parts.actions.acknowledge(id),
                 Err(error) => warn!(%error, "an acknowledgement cannot be read"),
             },
+            Some(Message::OrderJson(json)) => self.take_order(&json),
             Some(Message::Log(request)) => self.answer_log(request),
             Some(Message::Welcome(_) | Message::Redirect(_)) | None => {}
+        }
+    }
+
+    /// Passes an order to this process on; an older one than the newest is no news.
+    fn take_order(&self, json: &str) {
+        match serde_json::from_str::<NodeOrder>(json) {
+            Ok(order) => {
+                self.parts.orders.send_if_modified(|newest| {
+                    let is_newer =
+                        newest.as_ref().is_none_or(|it| it.generation < order.generation);
+                    if is_newer {
+                        *newest = Some(order);
+                    }
+                    is_newer
+                });
+            }
+            Err(error) => warn!(%error, "an order to this process cannot be read"),
         }
     }
 
@@ -122,6 +140,7 @@ impl<'a> Conversation<'a> {
             instances: self.parts.board.observations(),
             actions: self.parts.actions.reports(),
             version: self.parts.version.clone(),
+            obeyed: self.parts.obeyed,
         };
         let json = match serde_json::to_string(&report) {
             Ok(json) => json,

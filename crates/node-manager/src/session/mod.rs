@@ -13,7 +13,7 @@ use std::{
 use quorate_api::internal::{
     FromNode, ToNode, node_managers_client::NodeManagersClient, to_node::Message,
 };
-use quorate_model::{Epoch, NodeId, Term};
+use quorate_model::{Epoch, Generation, NodeId, NodeOrder, Refusal, Term, codes};
 use tokio::{
     sync::{mpsc, watch},
     time::{sleep, timeout},
@@ -55,6 +55,8 @@ pub(crate) struct SessionsParts {
     pub(crate) link: watch::Sender<Option<LeaderLink>>,
     pub(crate) log_folder: PathBuf,
     pub(crate) version: String,
+    pub(crate) orders: watch::Sender<Option<NodeOrder>>,
+    pub(crate) obeyed: Generation,
     pub(crate) report_every: Duration,
 }
 
@@ -62,6 +64,8 @@ pub(crate) struct SessionsParts {
 enum End {
     /// It could not be reached, or is no leader to obey.
     Failed(String),
+    /// It says that this node was removed from the cluster.
+    Removed(Refusal),
     /// It named another, or nobody.
     Redirected(Redirected),
     /// It led for a while.
@@ -74,6 +78,14 @@ struct Session {
     inbound: Streaming<ToNode>,
 }
 
+/// Why a master did not open a session.
+fn refused(status: &tonic::Status) -> End {
+    match serde_json::from_slice::<Refusal>(status.details()) {
+        Ok(refusal) if refusal.code == codes::NODE_REMOVED => End::Removed(refusal),
+        _ => End::Failed(in_full(status)),
+    }
+}
+
 /// Finds the leader, again and again.
 pub(crate) struct Sessions {
     parts: SessionsParts,
@@ -84,8 +96,8 @@ impl Sessions {
         Self { parts }
     }
 
-    /// Never ends by itself.
-    pub(crate) async fn run(mut self) {
+    /// Ends only when this node was removed from the cluster, with what a master said.
+    pub(crate) async fn run(mut self) -> Refusal {
         let mut pace = Pace::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut redirects = 0;
         let mut silent = false;
@@ -115,6 +127,7 @@ impl Sessions {
                         None => lasted,
                     }
                 }
+                End::Removed(refusal) => return refusal,
                 End::Redirected(hint) => {
                     debug!(master = %node, leader = ?hint.leader, "redirected");
                     redirects += 1;
@@ -170,7 +183,7 @@ impl Sessions {
         let mut inbound = client
             .session(ReceiverStream::new(outbox))
             .await
-            .map_err(|status| End::Failed(in_full(&status)))?
+            .map_err(|status| refused(&status))?
             .into_inner();
         loop {
             let message =

@@ -4,7 +4,8 @@ use std::{future::pending, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use quorate_model::{
-    ActionId, ActionOutcome, ComponentName, InstanceName, MemberAction, Refusal, Term, codes,
+    ActionId, ActionOutcome, ComponentName, InstanceName, MemberAction, NodeAction, NodeId,
+    Refusal, Term, VoterAction, codes,
 };
 use quorate_operations::{Actor, ActorError, Waiting};
 use quorate_pack::Catalog;
@@ -109,6 +110,28 @@ impl Actor for Leader {
         }
         inner.transfer(away_from, to);
         ActionOutcome::Done { seen: format!("`{away_from}` does not lead") }
+    }
+
+    async fn change_voters(
+        &self,
+        node: NodeId,
+        _: &VoterAction,
+        _: Duration,
+    ) -> Result<Result<String, Refusal>, ActorError> {
+        // As a master that has handed its leadership over: the next one begins the step again.
+        if node.0 == self.term.0 {
+            return Err(ActorError::NotLeader);
+        }
+        Ok(Ok(format!("{node} leads no more")))
+    }
+
+    async fn settle_node(
+        &self,
+        _: NodeId,
+        _: &NodeAction,
+        _: Duration,
+    ) -> Result<Result<String, Refusal>, ActorError> {
+        Ok(Ok("ordered".to_owned()))
     }
 
     fn waiting(&self, waiting: Waiting) {

@@ -100,6 +100,8 @@ impl Cluster {
                 joined_at: START,
                 version: String::new(),
                 revision: Revision(1),
+                order: None,
+                obeyed: quorate_model::Generation(0),
             };
             state.metadata.nodes.insert(NodeId(number), node);
         }

@@ -4,6 +4,7 @@
 mod conditions;
 mod create;
 mod golden;
+mod nodes;
 mod recovery;
 mod remove;
 mod restart;

@@ -37,6 +37,8 @@ impl World {
                 joined_at: NOW,
                 version: String::new(),
                 revision: Revision(1),
+                order: None,
+                obeyed: Generation(0),
             };
             world.state.metadata.nodes.insert(NodeId(number), node);
             world.seen.nodes.insert(NodeId(number), Duration::from_millis(300));

@@ -14,6 +14,7 @@ pub(crate) mod help;
 pub(crate) mod keygen;
 pub(crate) mod login;
 pub(crate) mod logout;
+pub(crate) mod master;
 pub(crate) mod node;
 pub(crate) mod operation;
 pub(crate) mod recover;

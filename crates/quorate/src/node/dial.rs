@@ -48,7 +48,7 @@ impl NodeDialer {
         TlsDialer::new(identity).map(Self).map_err(|error| Refusal::from(&error))
     }
 
-    async fn connect(&self, node: NodeId, addr: &str) -> Result<Channel, String> {
+    pub(super) async fn connect(&self, node: NodeId, addr: &str) -> Result<Channel, String> {
         self.0.dial(node, addr).await.map_err(|error| error.cause)
     }
 }

@@ -107,6 +107,16 @@ impl Folders {
         self.data.join(".unfinished")
     }
 
+    /// The newest order to this node's process that was obeyed.
+    pub(crate) fn orders_file(&self) -> PathBuf {
+        self.data.join("orders.json")
+    }
+
+    /// There once this node was removed from its cluster: what it says then.
+    pub(crate) fn removed_file(&self) -> PathBuf {
+        self.data.join("removed.json")
+    }
+
     /// The Raft store of a master.
     pub(crate) fn raft(&self) -> PathBuf {
         self.data.join("raft")

@@ -8,7 +8,7 @@ use quorate_keyring::{
     store_sealed,
 };
 use quorate_model::{
-    Clock, ClusterId, Epoch, IdSource, NodeId, NodeRoles, Refusal, UserName, codes,
+    Clock, ClusterId, Epoch, Generation, IdSource, NodeId, NodeRoles, Refusal, UserName, codes,
 };
 use quorate_raft::{RaftNode, RaftOptions};
 use quorate_state::{Command, NewNode, Proposal, User, UserRole};
@@ -173,6 +173,7 @@ async fn create_cluster(
                     internal_addr: internal_addr.clone(),
                     admin_addr: config.advertised_admin()?,
                     version: env!("CARGO_PKG_VERSION").to_owned(),
+                    obeyed: Generation(0),
                 },
                 admin: UserName::new("admin")
                     .map_err(|error| Refusal::new(codes::INTERNAL, error.to_string()))?,

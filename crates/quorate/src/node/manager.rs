@@ -12,6 +12,7 @@ use tracing::info;
 
 use super::{
     Folders, SystemClock,
+    orders::Orders,
     report::{Reporter, follow_manager},
 };
 
@@ -22,6 +23,7 @@ pub(super) async fn run(
     identity: Arc<ReloadableIdentity>,
     own_master: Option<String>,
     reporter: Option<Reporter>,
+    orders: Orders,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Refusal> {
     let node = identity.current().node;
@@ -37,6 +39,8 @@ pub(super) async fn run(
     };
     let mut options = NodeManagerOptions::new(node, places, shim_program, masters);
     options.version = env!("CARGO_PKG_VERSION").to_owned();
+    options.orders = orders.inbox();
+    options.obeyed = orders.obeyed();
     options.identity =
         Some(NodeIdentityFiles { identity: Arc::clone(&identity), folder: folders.identity() });
     if let Some(reporter) = reporter {

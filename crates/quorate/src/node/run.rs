@@ -9,15 +9,18 @@ use tokio::{
     sync::watch,
     task::JoinHandle,
 };
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{
     FolderArgs, Folders, NodeConfig,
     init::no_node_yet,
     manager, master,
+    orders::{Ending, Orders},
     os::{lock_data_folder, refuse_file},
     pid_file::{self, PidFile},
     priority,
+    reexec::Image,
+    removal,
     report::{Phase, Reporter, keep_watchdog_quiet},
 };
 
@@ -69,6 +72,7 @@ fn run_node(args: &RunArgs, folders: &Folders) -> Result<(), Refusal> {
     if args.background {
         leave_session()?;
     }
+    let image = Image::of_this_process()?;
     let config = configuration(&args.listen, folders)?;
     if config.node.role.is_master() {
         priority::raise();
@@ -76,10 +80,18 @@ fn run_node(args: &RunArgs, folders: &Folders) -> Result<(), Refusal> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| {
         Refusal::new(codes::INTERNAL, "cannot start the runtime").cause(error.to_string())
     })?;
-    let result = runtime.block_on(serve(config, folders));
+    let ending = Ending::new();
+    let result = runtime.block_on(serve(config, folders, &image, &ending));
     // A blocked thread, such as one that waits for a slow disk, must not hold up the end.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    result
+    if !ending.begins_anew() {
+        return result;
+    }
+    if let Err(refusal) = result {
+        // It was ordered to begin anew, which is the best that can be done now as well.
+        warn!(code = %refusal.code, "it did not stop cleanly: {refusal}");
+    }
+    Err(image.begin_anew())
 }
 
 /// The configuration file with what the flags change.
@@ -94,7 +106,12 @@ pub(super) fn configuration(listen: &ListenArgs, folders: &Folders) -> Result<No
     Ok(config)
 }
 
-async fn serve(config: NodeConfig, folders: &Folders) -> Result<(), Refusal> {
+async fn serve(
+    config: NodeConfig,
+    folders: &Folders,
+    image: &Image,
+    ending: &Ending,
+) -> Result<(), Refusal> {
     if !NodeIdentity::exists(&folders.identity()) {
         return Err(no_node_yet(folders));
     }
@@ -102,6 +119,7 @@ async fn serve(config: NodeConfig, folders: &Folders) -> Result<(), Refusal> {
         NodeIdentity::load(&folders.identity()).map_err(|error| Refusal::from(&error))?;
     let identity = ReloadableIdentity::new(identity).map_err(|error| Refusal::from(&error))?;
     let _lock = lock_data_folder(&folders.data)?;
+    removal::refuse_removed(folders)?;
     // Root key and ports are tried before anything is written.
     let prepared = if config.node.role.is_master() {
         Some(master::prepare(folders, &config).await?)
@@ -113,21 +131,26 @@ async fn serve(config: NodeConfig, folders: &Folders) -> Result<(), Refusal> {
     let role = config.node.role;
     let reporter = Reporter::begin(folders, identity.current().node, role);
     let watchdog = tokio::spawn(keep_watchdog_quiet());
-    let (stop_sender, stop) = watch::channel(false);
-    tokio::spawn(stop_on_signal(stop_sender.clone(), reporter.clone())?);
+    let stop = ending.stop();
+    tokio::spawn(stop_on_signal(ending.clone(), reporter.clone())?);
+    let orders = Orders::open(folders)?;
+    tokio::spawn(orders.clone().obey(image.clone(), ending.clone()));
     let mut manager = config.node.role.is_node_manager().then(|| {
         let own_master = config.advertised_internal().ok().filter(|addr| !addr.is_empty());
         // A master's process tells of the master.
         let telling = (!role.is_master()).then(|| reporter.clone());
         let identity = Arc::clone(&identity);
-        let run = manager::run(folders.clone(), identity, own_master, telling, stop.clone());
+        let orders = orders.clone();
+        let run =
+            manager::run(folders.clone(), identity, own_master, telling, orders, stop.clone());
         tokio::spawn(run)
     });
     let master = async {
         match prepared {
             Some(prepared) => {
                 let (folders, identity) = (folders.clone(), Arc::clone(&identity));
-                master::run(folders, config, identity, prepared, reporter.clone(), stop.clone())
+                let telling = reporter.clone();
+                master::run(folders, config, identity, orders, prepared, telling, stop.clone())
                     .await
             }
             None => wait_for_stop(stop.clone()).await,
@@ -137,16 +160,20 @@ async fn serve(config: NodeConfig, folders: &Folders) -> Result<(), Refusal> {
     // Whichever part ends first ends the process: half a node that looks alive helps nobody.
     let (result, managed) = tokio::select! {
         result = &mut master => {
-            stop_sender.send_replace(true);
+            end_too(ending);
             (result, ended(&mut manager).await)
         }
         managed = ended(&mut manager), if manager.is_some() => {
-            stop_sender.send_replace(true);
+            end_too(ending);
             (master.await, managed)
         }
     };
     watchdog.abort();
-    let result = result.and(managed);
+    let result = result.and(managed).map_err(|refusal| removal::remember(folders, refusal));
+    if ending.begins_anew() {
+        // The process goes on: nobody is told that it has ended.
+        return result;
+    }
     if result.is_ok() {
         info!("stopped");
     }
@@ -155,6 +182,13 @@ async fn serve(config: NodeConfig, folders: &Folders) -> Result<(), Refusal> {
         report.failure = result.as_ref().err().cloned();
     });
     result
+}
+
+/// A part has ended: by itself, and then the process ends, or because all of it is to stop.
+fn end_too(ending: &Ending) {
+    if !*ending.stop().borrow() {
+        ending.end();
+    }
 }
 
 /// How the node manager ended, when it has; at once when there is none.
@@ -173,9 +207,9 @@ async fn wait_for_stop(mut stop: watch::Receiver<bool>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Turns `stop` true on SIGTERM, SIGINT and SIGQUIT.
+/// Ends the process on SIGTERM, SIGINT and SIGQUIT.
 fn stop_on_signal(
-    stop: watch::Sender<bool>,
+    ending: Ending,
     reporter: Reporter,
 ) -> Result<impl Future<Output = ()> + Send + 'static, Refusal> {
     let listen = |kind| {
@@ -194,12 +228,17 @@ fn stop_on_signal(
         }
         info!("stopping");
         reporter.update(|report| report.phase = Phase::Stopping);
-        stop.send_replace(true);
+        ending.end();
     })
 }
 
 /// A daemon belongs to no terminal: neither its Ctrl-C nor its end reaches it.
 fn leave_session() -> Result<(), Refusal> {
+    // One that begins anew in place has left already.
+    let me = rustix::process::getpid();
+    if rustix::process::getsid(None).is_ok_and(|session| session == me) {
+        return Ok(());
+    }
     rustix::process::setsid().map(drop).map_err(|error| {
         Refusal::new(codes::INTERNAL, "cannot begin a session of its own").cause(error.to_string())
     })

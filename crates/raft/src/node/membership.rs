@@ -81,30 +81,61 @@ impl RaftNode {
     /// As [`RaftNode::add_learner`]; also when this node itself is named (transfer the leadership
     /// first) or no voter would remain.
     pub async fn remove_voters(&self, nodes: &[NodeId]) -> Result<(), MembershipError> {
+        self.exchange_voters(nodes, &[]).await?;
+        self.forget(nodes).await
+    }
+
+    /// Takes the votes of some and gives votes to learners, all in one change of voters. Those
+    /// that lose theirs stay learners. Doing it twice is doing it once. Whether the rest is a safe
+    /// quorum is the caller's judgement.
+    ///
+    /// # Errors
+    /// As [`RaftNode::remove_voters`] and [`RaftNode::promote`].
+    pub async fn exchange_voters(
+        &self,
+        lose: &[NodeId],
+        gain: &[NodeId],
+    ) -> Result<(), MembershipError> {
         let this = self.inner.shared.options.node;
-        if nodes.contains(&this) {
+        if lose.contains(&this) {
             return Err(MembershipError::Refused(format!(
                 "{this} leads; transfer the leadership before it is removed"
             )));
         }
-        let gone: BTreeSet<u64> = nodes.iter().map(|node| node.0).collect();
-        self.change("the removal of the votes", |membership| {
+        self.caught_up(gain).await?;
+        let lose: BTreeSet<u64> = lose.iter().map(|node| node.0).collect();
+        self.change("the exchange of votes", |membership| {
             let voters: BTreeSet<u64> = membership.voter_ids().collect();
-            let rest: BTreeSet<u64> = voters.difference(&gone).copied().collect();
-            if rest == voters {
-                Decision::Nothing
-            } else if rest.is_empty() {
-                Decision::Refuse("no voter would remain".to_owned())
-            } else {
-                Decision::Change(ChangeMembers::ReplaceAllVoters(rest))
+            let wanted: BTreeSet<u64> = voters
+                .iter()
+                .copied()
+                .chain(gain.iter().map(|node| node.0))
+                .filter(|id| !lose.contains(id))
+                .collect();
+            match wanted.iter().find(|id| membership.get_node(id).is_none()) {
+                Some(id) => Decision::Refuse(format!("n{id} is not a learner")),
+                None if wanted == voters => Decision::Nothing,
+                None if wanted.is_empty() => Decision::Refuse("no voter would remain".to_owned()),
+                None => Decision::Change(ChangeMembers::ReplaceAllVoters(wanted)),
             }
         })
-        .await?;
+        .await
+    }
+
+    /// Takes learners out of the membership: nothing is sent to them any more. Doing it twice is
+    /// doing it once.
+    ///
+    /// # Errors
+    /// As [`RaftNode::add_learner`]; also when one of them votes.
+    pub async fn forget(&self, nodes: &[NodeId]) -> Result<(), MembershipError> {
+        let gone: BTreeSet<u64> = nodes.iter().map(|node| node.0).collect();
         self.change("the removal of the nodes", |membership| {
             let present: BTreeSet<u64> =
                 gone.iter().copied().filter(|id| membership.get_node(id).is_some()).collect();
             if present.is_empty() {
                 Decision::Nothing
+            } else if let Some(id) = membership.voter_ids().find(|id| gone.contains(id)) {
+                Decision::Refuse(format!("n{id} votes still"))
             } else {
                 Decision::Change(ChangeMembers::RemoveNodes(present))
             }

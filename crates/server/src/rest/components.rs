@@ -20,11 +20,11 @@ use super::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlanOption {
     #[serde(default)]
-    plan: bool,
+    pub(super) plan: bool,
 }
 
 /// An operation was accepted; it goes on by itself.
-fn accepted(operation: OperationView) -> Response {
+pub(super) fn accepted(operation: OperationView) -> Response {
     let location = format!("/admin/api/operations/{}", operation.summary.id);
     (StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(operation)).into_response()
 }

@@ -34,6 +34,10 @@ use crate::events;
         status::show,
         nodes::masters,
         nodes::node_managers,
+        nodes::restart,
+        nodes::remove,
+        nodes::replace,
+        nodes::transfer_leader,
         settings::list,
         settings::get,
         settings::put,
@@ -69,6 +73,10 @@ pub(crate) fn routes() -> Router<Admin> {
         .route("/status", get(status::show))
         .route("/nodes/masters", get(nodes::masters))
         .route("/nodes/node-managers", get(nodes::node_managers))
+        .route("/nodes/masters/transfer-leader", post(nodes::transfer_leader))
+        .route("/nodes/restart", post(nodes::restart))
+        .route("/nodes/{node}/remove", post(nodes::remove))
+        .route("/nodes/{node}/replace", post(nodes::replace))
         .route("/settings", get(settings::list))
         .route("/settings/{*key}", get(settings::get).put(settings::put).delete(settings::delete))
         .route("/components", get(components::list).post(components::create))

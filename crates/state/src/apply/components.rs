@@ -112,7 +112,8 @@ fn forget(state: &mut State, component: &ComponentName) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn next_generation(state: &mut State) -> Generation {
+/// A generation that was never given out before, to whatever.
+pub(super) fn next_generation(state: &mut State) -> Generation {
     let next = state.metadata.last_generation.next();
     state.metadata.last_generation = next;
     next

@@ -1,9 +1,11 @@
-//! Nodes: entering the inventory and being found at new addresses.
+//! Nodes: entering the inventory, being found at new addresses, taking orders, leaving for good.
 
-use quorate_model::NodeId;
+use quorate_model::{
+    Generation, NodeAction, NodeId, NodeName, NodeOrder, OrderKind, Refusal, codes,
+};
 
-use super::{Context, not_found};
-use crate::{Applied, NewNode, Node, Outcome, State};
+use super::{Context, components, not_found};
+use crate::{Applied, NewNode, Node, Outcome, State, Tombstone};
 
 /// Adds a node under an id that was never used before.
 pub(super) fn insert(state: &mut State, id: NodeId, node: &NewNode, context: &Context<'_>) {
@@ -19,6 +21,8 @@ pub(super) fn insert(state: &mut State, id: NodeId, node: &NewNode, context: &Co
             joined_at: context.proposal.at,
             version: node.version.clone(),
             revision: context.revision(),
+            order: None,
+            obeyed: node.obeyed,
         },
     );
     if node.roles.master {
@@ -34,5 +38,89 @@ pub(super) fn update(state: &mut State, id: NodeId, new: &NewNode) -> Outcome {
     node.internal_addr.clone_from(&new.internal_addr);
     node.admin_addr.clone_from(&new.admin_addr);
     node.version.clone_from(&new.version);
+    // What was obeyed stays so: an announcement that was held up on the way takes nothing back.
+    node.obeyed = node.obeyed.max(new.obeyed);
     Ok(Applied::Done)
+}
+
+/// Does to a node what a step says, and says which generation it was ordered under, if any.
+pub(super) fn act(
+    state: &mut State,
+    context: &Context<'_>,
+    id: NodeId,
+    action: &NodeAction,
+) -> Result<Option<Generation>, Refusal> {
+    match action {
+        NodeAction::Order { order } => give_order(state, id, order).map(Some),
+        NodeAction::Remove => remove(state, context, id).map(|()| None),
+        NodeAction::Rename { name } => rename(state, context, id, name).map(|()| None),
+    }
+}
+
+fn give_order(state: &mut State, id: NodeId, kind: &OrderKind) -> Result<Generation, Refusal> {
+    if !state.metadata.nodes.contains_key(&id) {
+        return Err(not_found(format!("node {id}")));
+    }
+    let generation = components::next_generation(state);
+    if let Some(node) = state.metadata.nodes.get_mut(&id) {
+        node.order = Some(NodeOrder { generation, kind: kind.clone() });
+    }
+    Ok(generation)
+}
+
+/// Puts a tombstone in the place of a node. One that is there already is left as it is.
+fn remove(state: &mut State, context: &Context<'_>, id: NodeId) -> Result<(), Refusal> {
+    let metadata = &state.metadata;
+    let Some(node) = metadata.nodes.get(&id) else {
+        if metadata.tombstones.contains_key(&id) {
+            return Ok(());
+        }
+        return Err(not_found(format!("node {id}")));
+    };
+    let carried = metadata.instances_on(id);
+    if let Some(instance) = carried.first() {
+        return Err(Refusal::new(codes::IN_USE, format!("node `{}` cannot be removed", node.name))
+            .cause(format!("it carries the instance `{instance}`")));
+    }
+    let masters = metadata.nodes.values().filter(|node| node.roles.master).count();
+    if node.roles.master && masters <= 1 {
+        return Err(Refusal::new(
+            codes::QUORUM_WOULD_BE_LOST,
+            format!("`{}` cannot be removed: it is the last master", node.name),
+        ));
+    }
+    let (name, is_master) = (node.name.clone(), node.roles.master);
+    state.metadata.nodes.remove(&id);
+    state.metadata.tombstones.insert(id, Tombstone { name, removed_at: context.proposal.at });
+    if is_master {
+        state.metadata.masters_revision = context.revision();
+    }
+    Ok(())
+}
+
+fn rename(
+    state: &mut State,
+    context: &Context<'_>,
+    id: NodeId,
+    name: &NodeName,
+) -> Result<(), Refusal> {
+    if let Some((taken_by, _)) = state.metadata.node_named(name) {
+        if taken_by == id {
+            return Ok(());
+        }
+        return Err(Refusal::new(
+            codes::NAME_TAKEN,
+            format!("the name `{name}` belongs to node {taken_by}"),
+        ));
+    }
+    let Some(node) = state.metadata.nodes.get_mut(&id) else {
+        return Err(not_found(format!("node {id}")));
+    };
+    node.name = name.clone();
+    node.revision = context.revision();
+    let is_master = node.roles.master;
+    if is_master {
+        state.metadata.masters_revision = context.revision();
+    }
+    Ok(())
 }

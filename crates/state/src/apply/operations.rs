@@ -7,7 +7,7 @@ use quorate_model::{
     StepRecord, StepStatus, Term, Timestamp, TranscriptEntry, Undo, codes,
 };
 
-use super::{Context, components, key_of_another_request, not_found};
+use super::{Context, components, key_of_another_request, nodes, not_found};
 use crate::{Applied, Outcome, State};
 
 /// How many ended operations are kept.
@@ -108,8 +108,8 @@ fn forget_oldest(state: &mut State) {
     }
 }
 
-/// Begins a step. A `Desire` step takes effect here, in the same command, and only the first
-/// time: a new leader that begins it again orders nothing new.
+/// Begins a step. A `Desire` or `Node` step takes effect here, in the same command, and only the
+/// first time: a new leader that begins it again orders nothing new.
 pub(super) fn begin_step(
     state: &mut State,
     context: &Context<'_>,
@@ -129,10 +129,14 @@ pub(super) fn begin_step(
     if !again {
         let kind = operation.plan.steps[index].kind.clone();
         let ordered_before = operation.records[index].generation.is_some();
-        if let (StepKind::Desire { change }, false) = (&kind, ordered_before) {
-            let generation = components::desire(state, context, change)?;
-            operation.records[index].generation = generation;
-        }
+        let generation = match &kind {
+            _ if ordered_before => None,
+            StepKind::Desire { change } => components::desire(state, context, change)?,
+            StepKind::Node { node, action } => nodes::act(state, context, *node, action)?,
+            _ => None,
+        };
+        let record = &mut operation.records[index];
+        record.generation = record.generation.or(generation);
     }
     let record = &mut operation.records[index];
     if !again {

@@ -195,6 +195,7 @@ pub(crate) fn new_node(name: &str) -> NewNode {
         internal_addr: format!("{name}.example:9901"),
         admin_addr: format!("{name}.example:8080"),
         version: "0.1.0".to_owned(),
+        obeyed: quorate_model::Generation(0),
     }
 }
 
@@ -240,7 +241,7 @@ pub(crate) fn plan(
     revision: Option<Revision>,
     steps: Vec<Step>,
 ) -> Plan {
-    let subject = request.subject();
+    let subject = request.subjects(|_| true).remove(0);
     Plan {
         request,
         steps,

@@ -1,14 +1,14 @@
 //! Tells the cluster where this master is.
 
 use quorate_control::{Control, use_cases::nodes};
-use quorate_model::{NodeRoles, Refusal};
+use quorate_model::{Generation, NodeRoles, Refusal};
 use quorate_state::NewNode;
 use tracing::warn;
 
 use super::{NodeConfig, REOPEN_EVERY};
 
 /// This master as the others shall know it.
-pub(super) fn new_node(config: &NodeConfig) -> Result<NewNode, Refusal> {
+pub(super) fn new_node(config: &NodeConfig, obeyed: Generation) -> Result<NewNode, Refusal> {
     Ok(NewNode {
         name: config.node.name.clone(),
         roles: NodeRoles { master: true, node_manager: config.node.role.is_node_manager() },
@@ -16,6 +16,7 @@ pub(super) fn new_node(config: &NodeConfig) -> Result<NewNode, Refusal> {
         internal_addr: config.advertised_internal()?,
         admin_addr: config.advertised_admin()?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        obeyed,
     })
 }
 

@@ -1,14 +1,15 @@
 //! Runs a master, round by round: a round ends when it is to stop, or when its storage fails.
 //!
 //! `listen` binds and serves the sockets, `round` puts Raft, the control plane and the duties
-//! together and watches over them, `renewal` and `announce` run beside, `leave` hands leadership
-//! over at the end.
+//! together and watches over them, `renewal` and `announce` run beside, `standing` notices that
+//! this master was removed, `leave` hands leadership over at the end.
 
 mod announce;
 mod leave;
 mod listen;
 mod renewal;
 mod round;
+mod standing;
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,6 +21,7 @@ use tracing::warn;
 use super::{
     Folders, NodeConfig, SystemClock, dial,
     init::root_key,
+    orders::Orders,
     os::refuse_file,
     recovery,
     report::{Reporter, follow_master},
@@ -54,6 +56,7 @@ pub(super) async fn run(
     folders: Folders,
     config: NodeConfig,
     identity: Arc<ReloadableIdentity>,
+    orders: Orders,
     prepared: Prepared,
     reporter: Reporter,
     stop: watch::Receiver<bool>,
@@ -82,6 +85,7 @@ pub(super) async fn run(
             keyring: keyring.clone(),
             sealed: sealed.clone(),
             reporter: reporter.clone(),
+            orders: orders.clone(),
         };
         match round.run(sockets, stop.clone()).await? {
             End::Stopped => return Ok(()),

@@ -13,13 +13,14 @@ use tokio::{
 use tracing::{error, info};
 
 use super::{
-    Folders, NodeConfig, Reporter, SystemClock,
+    Folders, NodeConfig, Orders, Reporter, SystemClock,
     announce::{announce, new_node},
     dial, follow_master,
     leave::hand_over,
     listen::Sockets,
     recovery, refuse_file,
     renewal::keep_renewed,
+    standing,
 };
 
 /// Why a master's run ended.
@@ -38,6 +39,7 @@ pub(super) struct Round<'a> {
     pub(super) keyring: Keyring,
     pub(super) sealed: SealedKeyring,
     pub(super) reporter: Reporter,
+    pub(super) orders: Orders,
 }
 
 impl Round<'_> {
@@ -72,6 +74,7 @@ impl Round<'_> {
         let (stop_serving, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let local = self.folders.admin_socket();
+        let removed = standing::removed(control.clone(), dialer.clone());
         sockets.serve(&mut tasks, &control, dialer, &self.identity, local, &stopped)?;
         info!(%node, admin = %self.config.node.admin_addr,
             internal = %self.config.node.internal_addr, "master started");
@@ -81,9 +84,14 @@ impl Round<'_> {
             Arc::clone(&self.identity),
             self.folders.identity(),
         ));
-        let announcing = tokio::spawn(announce(control.clone(), new_node(self.config)?));
+        let this = new_node(self.config, self.orders.obeyed())?;
+        let announcing = tokio::spawn(announce(control.clone(), this));
+        let ordered = tokio::spawn(self.orders.clone().read_state(control.clone()));
         let telling = tokio::spawn(follow_master(control.clone(), self.reporter.clone()));
-        let ended = self.supervise(&control, stop, &mut tasks, &mut duties).await;
+        let ended = tokio::select! {
+            ended = self.supervise(&control, stop, &mut tasks, &mut duties) => ended,
+            refusal = removed => Err(refusal),
+        };
         if matches!(ended, Ok(End::Stopped)) {
             let heir = hand_over(&control).await;
             self.reporter.update(|report| report.handed_over_to = heir);
@@ -93,6 +101,7 @@ impl Round<'_> {
         announcing.abort();
         telling.abort();
         renewing.abort();
+        ordered.abort();
         stop_serving.send_replace(true);
         let drained = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(Duration::from_secs(2), drained).await.is_err() {

@@ -1,0 +1,376 @@
+//! Operations on Quorate's own nodes as real processes: the rolling restart under writers, with the
+//! leader killed at every step boundary; removing and replacing masters, dead and alive.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use quorate_testkit::{ClusterBuilder, NodeHandle, ProcessCluster, Rest, eventually};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
+/// An operation on three masters takes some seconds; a busy machine takes many.
+const OPERATION: Duration = Duration::from_secs(240);
+
+/// Writes settings through all masters in turn, with one retry at the next master.
+struct Writers {
+    stop: Arc<AtomicBool>,
+    tasks: Vec<tokio::task::JoinHandle<Vec<(String, u64)>>>,
+    failed: Arc<AtomicU64>,
+    longest: Arc<AtomicU64>,
+}
+
+impl Writers {
+    fn start(cluster: &ProcessCluster) -> Self {
+        let urls: Vec<String> = cluster.masters.iter().map(NodeHandle::url).collect();
+        let writers = Self {
+            stop: Arc::default(),
+            tasks: Vec::new(),
+            failed: Arc::default(),
+            longest: Arc::default(),
+        };
+        let tasks = (0..3).map(|writer| {
+            let (urls, rest, stop) =
+                (urls.clone(), cluster.rest.clone(), Arc::clone(&writers.stop));
+            let (failed, longest) = (Arc::clone(&writers.failed), Arc::clone(&writers.longest));
+            tokio::spawn(async move {
+                let mut acknowledged = Vec::new();
+                let mut number = 0_u64;
+                while !stop.load(Ordering::SeqCst) {
+                    number += 1;
+                    let key = format!("w{writer}-{}", number % 50);
+                    let begun = Instant::now();
+                    if write(&rest, &urls, writer, number, &key).await {
+                        acknowledged.push((key, number));
+                    } else {
+                        failed.fetch_add(1, Ordering::SeqCst);
+                    }
+                    let took = u64::try_from(begun.elapsed().as_millis()).unwrap();
+                    longest.fetch_max(took, Ordering::SeqCst);
+                }
+                acknowledged
+            })
+        });
+        let tasks = tasks.collect();
+        Self { tasks, ..writers }
+    }
+
+    /// Stops; the newest acknowledged value of every key, and how many writes there were.
+    async fn stop(self) -> (BTreeMap<String, u64>, usize) {
+        self.stop.store(true, Ordering::SeqCst);
+        let (mut newest, mut count) = (BTreeMap::new(), 0);
+        for task in self.tasks {
+            for (key, value) in task.await.unwrap() {
+                newest.insert(key, value);
+                count += 1;
+            }
+        }
+        (newest, count)
+    }
+}
+
+/// One write and one retry of it, by the same idempotency key, at the next master.
+async fn write(rest: &Rest, urls: &[String], writer: usize, number: u64, key: &str) -> bool {
+    let path = format!("/admin/api/settings/{key}");
+    let once = format!("w{writer}-{number}");
+    for attempt in 0..2 {
+        let url = &urls[(writer + usize::try_from(number).unwrap() + attempt) % urls.len()];
+        let headers = [("idempotency-key", once.as_str())];
+        let body = Some(json!({ "value": number }));
+        if let Ok(answer) = rest.call(url, Method::PUT, &path, body, &headers).await
+            && answer.status == 200
+        {
+            return true;
+        }
+    }
+    false
+}
+
+async fn submit(cluster: &ProcessCluster, path: &str, body: Value) -> String {
+    let answer = cluster.call_somewhere(Method::POST, path, Some(body), &[]).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    answer.body["id"].as_str().unwrap().to_owned()
+}
+
+async fn done(cluster: &ProcessCluster, id: &str) -> Value {
+    let operation = cluster.await_operation(id, OPERATION).await;
+    assert_eq!(operation["status"], "succeeded", "{operation:#}");
+    operation
+}
+
+/// How often each node began anew because it was ordered to.
+fn restarts(nodes: &[NodeHandle]) -> Vec<usize> {
+    nodes.iter().map(|node| node.log().matches("restarting, as ordered").count()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn masters_and_node_managers_restart_one_by_one_and_no_write_is_lost_or_fails() {
+    let cluster = ClusterBuilder::new(QUORATE).node_managers(1).start().await;
+    cluster
+        .create_component(json!({
+            "name": "sleeper", "pack": "process",
+            "instances": [{ "node": "nm1" }], "settings": { "command": ["sleep", "100000"] },
+        }))
+        .await;
+    let instances = cluster.pids("sleeper").await;
+    let pids: Vec<Option<u32>> = cluster.masters.iter().map(NodeHandle::pid).collect();
+    let leader = cluster.leader().await;
+
+    let plan = cluster.masters[0].must(&["node", "restart", "--all", "--plan"]);
+    let place = |name: &str| plan.find(&format!("Restart `{name}`")).unwrap();
+    let last = format!("m{}", leader + 1);
+    for name in ["nm1", "m1", "m2", "m3"].into_iter().filter(|name| **name != last) {
+        assert!(place(name) < place(&last), "{plan}");
+    }
+    assert_eq!(restarts(&cluster.masters), [0, 0, 0]);
+
+    let writers = Writers::start(&cluster);
+    let begun = Instant::now();
+    let id = submit(&cluster, "/admin/api/nodes/restart", json!({ "all": true })).await;
+    done(&cluster, &id).await;
+    let took = begun.elapsed();
+    let (failed, longest) = (Arc::clone(&writers.failed), Arc::clone(&writers.longest));
+    let (newest, count) = writers.stop().await;
+    println!(
+        "restarted in {took:?}; {count} writes, the longest took {} ms",
+        longest.load(Ordering::SeqCst)
+    );
+    assert_eq!(failed.load(Ordering::SeqCst), 0, "no request fails after the client's own retry");
+    assert!(count > 100, "{count}");
+    for (key, value) in &newest {
+        let path = format!("/admin/api/settings/{key}");
+        let answer = cluster.call_somewhere(Method::GET, &path, None, &[]).await;
+        assert_eq!(answer.body["value"], json!(value), "{key}");
+    }
+    assert_eq!(restarts(&cluster.masters), [1, 1, 1]);
+    assert_eq!(restarts(&cluster.managers), [1]);
+    let after: Vec<Option<u32>> = cluster.masters.iter().map(NodeHandle::pid).collect();
+    assert_eq!(pids, after, "each began anew in place");
+    assert_eq!(cluster.pids("sleeper").await, instances, "no instance was touched");
+    assert_eq!(cluster.starts("sleeper").await.values().copied().max(), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_is_refused_while_a_master_is_down_and_stops_at_the_first_that_stays_away() {
+    let mut cluster = ClusterBuilder::new(QUORATE).start().await;
+    let leader = cluster.leader().await;
+    let down = (leader + 1) % 3;
+    cluster.masters[down].kill();
+    eventually("a refusal", Duration::from_secs(20), || async {
+        let answer = cluster
+            .call_somewhere(
+                Method::POST,
+                "/admin/api/nodes/restart?plan=true",
+                Some(json!({ "masters": true })),
+                &[],
+            )
+            .await;
+        answer.status == 409 && answer.body["code"] == "Q2107"
+    })
+    .await;
+    let output = cluster.masters[leader].call(&["node", "restart", "--masters", "--yes"]);
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+    cluster.masters[down].start();
+    cluster.await_voters(3).await;
+    assert_eq!(restarts(&cluster.masters), [0, 0, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_process_restarts_twice_when_the_leader_is_killed_at_any_boundary() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cluster = ClusterBuilder::new(QUORATE).start().await;
+    let answer = cluster
+        .call_somewhere(
+            Method::POST,
+            "/admin/api/nodes/restart?plan=true",
+            Some(json!({ "masters": true })),
+            &[],
+        )
+        .await;
+    let steps = answer.body["steps"].as_array().unwrap().len();
+    for boundary in ["begun", "acted", "finished"] {
+        let spec: Vec<String> = (0..steps)
+            .map(|step| {
+                let mark = folder.path().join(format!("{boundary}-{step}"));
+                format!("{boundary}:{step}:{}", mark.display())
+            })
+            .collect();
+        let path = "/admin/api/nodes/restart";
+        run_with_kills(&mut cluster, &spec.join(","), path, json!({ "masters": true })).await;
+    }
+    assert_eq!(restarts(&cluster.masters), [3, 3, 3]);
+}
+
+/// Runs an operation; every master kills itself where `failpoints` says, each place once.
+async fn run_with_kills(cluster: &mut ProcessCluster, failpoints: &str, path: &str, body: Value) {
+    for index in 0..cluster.masters.len() {
+        cluster.masters[index].set_env("QUORATE_FAILPOINT", failpoints);
+        cluster.masters[index].kill();
+        cluster.masters[index].start();
+        cluster.await_voters(3).await;
+    }
+    let id = eventually_submitted(cluster, path, body).await;
+    let (mut kills, deadline) = (0, Instant::now() + Duration::from_secs(500));
+    loop {
+        for master in &mut cluster.masters {
+            if master.has_ended() {
+                master.await_end();
+                kills += 1;
+                master.start();
+            }
+        }
+        let operation = cluster.get_somewhere(&format!("/admin/api/operations/{id}")).await;
+        let status = operation.as_ref().and_then(|it| it["status"].as_str().map(str::to_owned));
+        match status.as_deref() {
+            Some("succeeded") => break,
+            Some("stuck" | "aborted") => panic!("{:#}", operation.unwrap()),
+            _ => {}
+        }
+        assert!(Instant::now() < deadline, "after {kills} kills: {operation:#?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(kills > 0);
+    // The last boundary may lie after the operation's end.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for master in &mut cluster.masters {
+        if master.has_ended() {
+            master.await_end();
+            master.start();
+        }
+    }
+    cluster.await_voters(3).await;
+}
+
+/// Submits once the leader sees all masters well again.
+async fn eventually_submitted(cluster: &ProcessCluster, path: &str, body: Value) -> String {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let answer = cluster.call_somewhere(Method::POST, path, Some(body.clone()), &[]).await;
+        if answer.status == 202 {
+            return answer.body["id"].as_str().unwrap().to_owned();
+        }
+        assert!(Instant::now() < deadline, "{}", answer.body);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leadership_moves_to_the_master_that_is_asked_for() {
+    let cluster = ClusterBuilder::new(QUORATE).start().await;
+    let to = (cluster.leader().await + 1) % 3;
+    let name = format!("m{}", to + 1);
+    let command = ["master", "transfer-leader", "--to", &name, "--yes"];
+    let output = cluster.masters[0].call(&command);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains(&format!("`{name}` leads")), "{said}");
+    assert_eq!(cluster.leader().await, to);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_removed_node_stops_says_why_and_cannot_come_back() {
+    let mut cluster = ClusterBuilder::new(QUORATE).node_managers(1).start().await;
+    let leader = cluster.leader().await;
+    let name = format!("m{}", leader + 1);
+    let path = format!("/admin/api/nodes/{name}/remove");
+
+    // Two would remain: that needs a reason.
+    let answer = cluster.call_somewhere(Method::POST, &path, Some(json!({})), &[]).await;
+    assert_eq!((answer.status, &answer.body["code"]), (409, &json!("Q2109")), "{}", answer.body);
+
+    // The leader itself: leadership moves, its vote goes, it is dead, it says so.
+    let id = submit(&cluster, &path, json!({ "allowEven": "a test" })).await;
+    done_elsewhere(&cluster, leader, &id).await;
+    assert!(!cluster.masters[leader].await_end().success());
+    let log = cluster.masters[leader].log();
+    assert!(log.contains("Q3012"), "{log}");
+    cluster.masters[leader].start();
+    assert_eq!(cluster.masters[leader].await_end().code(), Some(3), "its old disk cannot rejoin");
+
+    // A node manager that is away when it is removed learns of it when it comes back.
+    cluster.managers[0].stop();
+    let answer =
+        eventually_submitted_elsewhere(&cluster, leader, "/admin/api/nodes/nm1/remove").await;
+    done_elsewhere(&cluster, leader, &answer).await;
+    cluster.managers[0].start();
+    assert_eq!(cluster.managers[0].await_end().code(), Some(3));
+    let log = cluster.managers[0].log();
+    assert!(log.contains("Q3012") && log.contains("quorate join"), "{log}");
+}
+
+async fn done_elsewhere(cluster: &ProcessCluster, except: usize, id: &str) {
+    let path = format!("/admin/api/operations/{id}");
+    let status = std::sync::Mutex::new(Value::Null);
+    eventually(&format!("the end of {id}"), OPERATION, || async {
+        for (index, master) in cluster.masters.iter().enumerate() {
+            if index != except
+                && let Ok(answer) = cluster.rest.get(&master.url(), &path).await
+                && answer.status == 200
+            {
+                let ended = ["succeeded", "stuck"].map(|word| answer.body["status"] == word);
+                *status.lock().unwrap() = answer.body;
+                return ended.contains(&true);
+            }
+        }
+        false
+    })
+    .await;
+    let operation = status.into_inner().unwrap();
+    assert_eq!(operation["status"], "succeeded", "{operation:#}");
+}
+
+async fn eventually_submitted_elsewhere(
+    cluster: &ProcessCluster,
+    except: usize,
+    path: &str,
+) -> String {
+    let url = cluster.masters[(except + 1) % cluster.masters.len()].url();
+    let answer = cluster.rest.call(&url, Method::POST, path, Some(json!({})), &[]).await.unwrap();
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    answer.body["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_master_is_replaced_by_one_that_joined_and_takes_its_name() {
+    let mut cluster = ClusterBuilder::new(QUORATE).start().await;
+    let dead = (cluster.leader().await + 1) % 3;
+    cluster.masters[dead].kill();
+    cluster.join_master("m4").await;
+    let (old, url) = (format!("m{}", dead + 1), cluster.masters[(dead + 1) % 3].url());
+    let path = format!("/admin/api/nodes/{old}/replace");
+    let body = json!({ "with": "m4", "takeName": true });
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let id = loop {
+        let call = cluster.rest.call(&url, Method::POST, &path, Some(body.clone()), &[]);
+        let answer = call.await.unwrap();
+        if answer.status == 202 {
+            break answer.body["id"].as_str().unwrap().to_owned();
+        }
+        // It may not have caught up yet.
+        assert!(Instant::now() < deadline, "{}", answer.body);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    done_elsewhere(&cluster, dead, &id).await;
+    let masters = cluster.rest.get(&url, "/admin/api/nodes/masters").await.unwrap().body;
+    let masters = masters.as_array().unwrap();
+    assert_eq!(masters.len(), 3, "{masters:#?}");
+    assert!(masters.iter().all(|it| it["role"] == "voter"), "{masters:#?}");
+    assert!(masters.iter().any(|it| it["name"] == old && it["id"] == "n4"), "{masters:#?}");
+    // The dead one comes back with its old disk: it asks, is told, and stops.
+    cluster.masters[dead].start();
+    assert_eq!(
+        cluster.masters[dead].await_end().code(),
+        Some(3),
+        "{}",
+        cluster.masters[dead].log()
+    );
+    assert!(cluster.masters[dead].log().contains("Q3012"));
+}
