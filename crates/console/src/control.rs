@@ -3,12 +3,12 @@
 use axum::Router;
 use futures_util::{Stream, StreamExt, stream};
 use quorate_api::rest::{
-    AuditView, ChangePassword, ComponentView, Login, LoginAnswer, OperationSummary, OperationView,
-    PlanView, ReadinessView, RestartBody, StatusView,
+    AuditView, ChangePassword, ComponentView, DoctorView, Login, LoginAnswer, OperationSummary,
+    OperationView, PlanView, ReadinessView, RestartBody, StatusView,
 };
 use quorate_control::{
     Control, Principal,
-    use_cases::{access, audit, components, operations, status},
+    use_cases::{access, audit, components, doctor, operations, status},
 };
 use quorate_model::Refusal;
 use tokio_stream::wrappers::WatchStream;
@@ -75,6 +75,10 @@ impl UseCases for Control {
 
     fn status(&self, who: &Principal) -> Result<StatusView, Refusal> {
         status::show(self, who)
+    }
+
+    async fn doctor(&self, who: &Principal) -> Result<DoctorView, Refusal> {
+        doctor::examine(self, who).await
     }
 
     fn components(&self, who: &Principal) -> Result<Vec<ComponentView>, Refusal> {

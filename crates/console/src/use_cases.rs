@@ -5,8 +5,8 @@ use std::future::Future;
 
 use futures_util::Stream;
 use quorate_api::rest::{
-    AuditView, ComponentView, Login, LoginAnswer, OperationSummary, OperationView, PlanView,
-    ReadinessView, StatusView,
+    AuditView, ComponentView, DoctorView, Login, LoginAnswer, OperationSummary, OperationView,
+    PlanView, ReadinessView, StatusView,
 };
 use quorate_model::Refusal;
 
@@ -94,6 +94,9 @@ pub trait UseCases: Clone + Send + Sync + 'static {
     /// # Errors
     /// When the person may not see it.
     fn status(&self, who: &Self::Who) -> Result<StatusView, Refusal>;
+
+    /// Everything the doctor finds; takes a few seconds when a master is silent.
+    fn doctor(&self, who: &Self::Who) -> impl Future<Output = Result<DoctorView, Refusal>> + Send;
 
     /// All components.
     ///

@@ -39,12 +39,14 @@ impl Tone {
 /// The icon (an id in `icons.svg`) and the tone of a state word of REST.
 pub(crate) fn sign(word: &str) -> (&'static str, Tone) {
     match word {
-        "up" | "ready" | "running" | "applied" | "safe" => ("check", Tone::Good),
+        "ok" | "up" | "ready" | "running" | "applied" | "safe" => ("check", Tone::Good),
         "succeeded" | "finished" => ("check", Tone::Good),
         "in progress" | "started" => ("spin", Tone::Busy),
         "paused" => ("pause", Tone::Warn),
-        "stuck" | "degraded" | "at risk" | "refused" => ("alert", Tone::Warn),
-        "down" | "failed" | "exited" | "not ready" | "stopped serving" => ("cross", Tone::Bad),
+        "warning" | "stuck" | "degraded" | "at risk" | "refused" => ("alert", Tone::Warn),
+        "problem" | "down" | "failed" | "exited" | "not ready" | "stopped serving" => {
+            ("cross", Tone::Bad)
+        }
         "aborting" | "undone" | "kept" => ("undo", Tone::Warn),
         "aborted" => ("undo", Tone::Quiet),
         "pending" => ("dot", Tone::Quiet),

@@ -8,6 +8,7 @@ use std::{
 use quorate_keyring::{Keyring, SealedKeyring};
 use quorate_model::{
     Clock, ClusterId, Epoch, IdSource, NodeId, OperationId, Refusal, RequestId, Term, TokenId,
+    TroubleKind,
 };
 use quorate_pack::Catalog;
 use quorate_plan::Facts;
@@ -17,7 +18,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     Inventory, Permission, Principal, ReadinessGate, failed_logins::FailedLogins,
-    node_sessions::NodeSessions,
+    node_sessions::NodeSessions, surroundings::DoctorParts,
 };
 
 /// How many passwords are checked at once: each check takes 19 MiB and a core on purpose, and
@@ -77,6 +78,7 @@ pub struct Control {
     pub(crate) log_requests: Arc<AtomicU64>,
     pub(crate) password_checks: Arc<Semaphore>,
     pub(crate) failed_logins: Arc<FailedLogins>,
+    pub(crate) doctor: DoctorParts,
     closing: Arc<watch::Sender<bool>>,
 }
 
@@ -92,6 +94,7 @@ impl Control {
             log_requests: Arc::default(),
             password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS)),
             failed_logins: Arc::default(),
+            doctor: DoctorParts::default(),
             closing: Arc::new(watch::Sender::new(false)),
         }
     }
@@ -213,7 +216,10 @@ impl Control {
         let proposal = Proposal { request_id, at: self.now(), principal, command };
         match self.parts.raft.propose(proposal).await {
             Ok(outcome) => outcome,
-            Err(error) => Err(error.refusal()),
+            Err(error) => {
+                self.parts.raft.troubles().note(TroubleKind::Proposal, None, error.to_string());
+                Err(error.refusal())
+            }
         }
     }
 

@@ -6,15 +6,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quorate_model::{ActionId, ActionOutcome, NodeId, NodeReport, OperationId};
+use quorate_model::{
+    ActionId, ActionOutcome, NodeCheckup, NodeId, NodeReport, OperationId, Timestamp,
+};
 use quorate_operations::Waiting;
-use quorate_plan::{Observations, Observed, PROBE_SPREAD};
+use quorate_plan::{Observations, Observed, PROBE_SPREAD, doctor::Answer};
 use tokio::sync::watch;
 
 /// How far back reports are kept: twice what comparing members needs.
 const LOOK_BACK: Duration = PROBE_SPREAD.saturating_mul(2);
 /// A node that reports every change of a busy component reports often; this many are kept.
 const REPORTS_KEPT: usize = 64;
+/// What a report may take on its way without the clock being blamed, in milliseconds.
+const REPORT_ON_ITS_WAY_MS: u64 = 200;
 
 /// The newest reports, with the moment each arrived by this host's monotonic clock: a node's own
 /// clock is never trusted for freshness.
@@ -30,6 +34,8 @@ struct Inner {
     reports: BTreeMap<NodeId, VecDeque<(NodeReport, Instant)>>,
     actions: BTreeMap<ActionId, ActionOutcome>,
     waiting: BTreeMap<OperationId, Waiting>,
+    /// What each node manager last found of itself, how its clock stood, and when that arrived.
+    checkups: BTreeMap<NodeId, (Answer, Instant)>,
 }
 
 impl Default for Inventory {
@@ -59,6 +65,22 @@ impl Inventory {
             }
         }
         self.changed();
+    }
+
+    /// Takes in what a node manager finds of itself. Its clock is compared with `now`, this host's;
+    /// what the way here took makes it look behind by as much.
+    pub(crate) fn checkup(&self, node: NodeId, checkup: NodeCheckup, now: Timestamp) {
+        let ahead = i128::from(checkup.answered_at.0) - i128::from(now.0);
+        let clock_ahead_ms = i64::try_from(ahead).unwrap_or(i64::MAX);
+        let answer = Answer { checkup, clock_ahead_ms, clock_doubt_ms: REPORT_ON_ITS_WAY_MS };
+        self.lock().checkups.insert(node, (answer, Instant::now()));
+    }
+
+    /// What every node manager last found of itself, with the age of that.
+    pub(crate) fn checkups(&self) -> BTreeMap<NodeId, (Answer, Duration)> {
+        let inner = self.lock();
+        let aged = |(answer, at): &(Answer, Instant)| (answer.clone(), at.elapsed());
+        inner.checkups.iter().map(|(node, checkup)| (*node, aged(checkup))).collect()
     }
 
     /// Forgets the actions and waits of operations that have ended.

@@ -13,6 +13,7 @@ mod masters_observed;
 mod node_sessions;
 mod principal;
 mod readiness;
+mod surroundings;
 pub mod use_cases;
 mod views;
 
@@ -23,3 +24,4 @@ pub use node_sessions::{LeaderHint, NodeSession, ToNode};
 pub use principal::{Permission, Principal};
 pub use quorate_api::rest;
 pub use readiness::ReadinessGate;
+pub use surroundings::Surroundings;

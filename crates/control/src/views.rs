@@ -30,13 +30,16 @@ pub(crate) fn masters(control: &Control) -> Vec<MasterView> {
         let peer = raft.peers.get(id);
         let matched = if is_self { raft.last_log } else { peer.and_then(|peer| peer.matched) };
         let matched = matched.map(|index| index.0);
+        let committed = raft.committed.map_or(0, |index| index.0);
+        let applied = if is_self { raft.applied } else { peer.and_then(|peer| peer.applied) };
+        let lag = if is_self { Some(0) } else { matched.map(|at| committed.saturating_sub(at)) };
         let silent_for = peer.and_then(|peer| peer.acked_ago);
         let reason = if is_self {
             live.unmet.first().map(|missing| missing.unmet.clone()).unwrap_or_default()
         } else if !leads {
             "only the leader can see it, and this master does not lead".to_owned()
         } else {
-            peer_reason(matched, raft.committed.map_or(0, |index| index.0), silent_for)
+            peer_reason(matched, committed, silent_for)
         };
         let role = if raft.voters.contains_key(id) {
             "voter"
@@ -52,6 +55,8 @@ pub(crate) fn masters(control: &Control) -> Vec<MasterView> {
             is_leader: raft.leader == Some(*id),
             role: role.to_owned(),
             matched_index: matched,
+            applied_index: applied.map(|index| index.0),
+            lag,
             admin_addr: node.admin_addr.clone(),
             internal_addr: node.internal_addr.clone(),
             version: node.version.clone(),

@@ -5,6 +5,7 @@
 //! ids enter through the [`Clock`] and [`IdSource`] traits. A word enters here when two tiers
 //! need it.
 
+mod checkup;
 mod code;
 mod component;
 mod hex;
@@ -17,6 +18,10 @@ mod quorum;
 mod refusal;
 mod time;
 
+pub use checkup::{
+    CommitTimes, FileFacts, FolderFacts, HostCheckup, MasterCheckup, NodeCheckup, Reach, Trouble,
+    TroubleKind,
+};
 pub use code::{Code, codes};
 pub use component::{
     ComponentSpec, DesiredInstance, InstanceSpec, MemberAction, RunState, SettingValue, Settings,
@@ -38,6 +43,6 @@ pub use operation::{
     ActionId, Condition, DesireChange, NamedNode, Operation, OperationRequest, OperationStatus,
     Pin, Plan, Step, StepKind, StepRecord, StepStatus, Subject, TranscriptEntry, Undo,
 };
-pub use quorum::{failure_tolerance, has_quorum, majority, next_odd};
+pub use quorum::{failure_tolerance, has_quorum, joint_tolerance, majority, next_odd};
 pub use refusal::Refusal;
 pub use time::{Clock, ManualClock, Timestamp};

@@ -191,6 +191,9 @@ pub struct NodeReport {
     /// The newest order to its process that was obeyed before this process began.
     #[serde(default)]
     pub obeyed: Generation,
+    /// What it finds of itself and its host; sent from time to time only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkup: Option<Box<crate::NodeCheckup>>,
 }
 
 /// The observations of the component's instances, in the order of its specification; `None`

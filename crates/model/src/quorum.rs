@@ -20,6 +20,17 @@ pub const fn failure_tolerance(healthy: usize, members: usize) -> Option<usize> 
     healthy.checked_sub(majority(members))
 }
 
+/// How many members may still die while a change of members is under way, when a majority of each
+/// set, the former and the new, is needed: `(healthy, members)` of each. `None` when one of them
+/// has lost its quorum already, or there is no set at all. The worst case is counted: every death
+/// may strike the set that has the least to spare.
+#[must_use]
+pub fn joint_tolerance(sets: &[(usize, usize)]) -> Option<usize> {
+    let spare: Option<Vec<usize>> =
+        sets.iter().map(|&(healthy, members)| failure_tolerance(healthy, members)).collect();
+    spare?.into_iter().min()
+}
+
 /// The smallest odd number that is at least `members`: an even member adds a vote to need
 /// without adding a death to survive.
 #[must_use]
@@ -58,6 +69,16 @@ mod tests {
     fn a_lost_quorum_has_no_tolerance() {
         assert_eq!(failure_tolerance(1, 3), None);
         assert_eq!(failure_tolerance(2, 3), Some(0));
+    }
+
+    #[test]
+    fn while_voters_change_the_weaker_set_counts() {
+        // From one to three voters, all healthy: the single old voter must not die.
+        assert_eq!(joint_tolerance(&[(1, 1), (3, 3)]), Some(0));
+        assert_eq!(joint_tolerance(&[(3, 3), (5, 5)]), Some(1));
+        assert_eq!(joint_tolerance(&[(3, 3), (2, 5)]), None);
+        assert_eq!(joint_tolerance(&[(3, 3)]), Some(1));
+        assert_eq!(joint_tolerance(&[]), None);
     }
 
     #[test]

@@ -43,6 +43,11 @@ impl Board {
         Self { entries: Mutex::default(), changes: watch::Sender::new(0), clock }
     }
 
+    /// The present moment, by this host's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Says what the process of an instance is doing. What a former process answered is
     /// forgotten: it says nothing about this one.
     pub(crate) fn set_process(

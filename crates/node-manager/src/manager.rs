@@ -82,6 +82,7 @@ impl NodeManager {
             orders: options.orders,
             obeyed: options.obeyed,
             report_every: options.report_every,
+            checkups: options.checkups,
         });
         let telling = tell_leader(link.clone(), options.leader);
         let renewal = async {

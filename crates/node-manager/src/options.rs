@@ -3,7 +3,7 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use quorate_keyring::identity::ReloadableIdentity;
-use quorate_model::{Generation, NodeId, NodeOrder};
+use quorate_model::{Generation, NodeCheckup, NodeId, NodeOrder};
 use quorate_pack::Catalog;
 use quorate_packs::DriverCatalog;
 use tokio::sync::watch;
@@ -53,6 +53,9 @@ pub struct NodeManagerOptions {
     pub probe_every: Duration,
     /// Told of the leader there is a session with; `None` while there is none.
     pub leader: watch::Sender<Option<NodeId>>,
+    /// What the node finds of itself, sent along with a report whenever it changes; `None` when
+    /// nobody looks.
+    pub checkups: Option<watch::Receiver<NodeCheckup>>,
     /// The rules of the packs.
     pub catalog: Catalog,
     /// The drivers of the packs.
@@ -80,6 +83,7 @@ impl NodeManagerOptions {
             report_every: Duration::from_secs(1),
             probe_every: Duration::from_secs(1),
             leader: watch::Sender::new(None),
+            checkups: None,
             catalog: quorate_packs::catalog(),
             drivers: DriverCatalog::default(),
         }

@@ -8,6 +8,7 @@
 mod autopilot;
 mod condition;
 mod create;
+pub mod doctor;
 pub mod health;
 mod nodes;
 mod observations;

@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        audit, completions, component, explain, help, keygen, login, logout, master, node as nodes,
-        operation, recover, setting, status, token, version, whoami,
+        audit, completions, component, doctor, explain, help, keygen, login, logout, master,
+        node as nodes, operation, recover, setting, status, token, version, whoami,
     },
     dev, node,
     ui::Format,
@@ -68,6 +68,7 @@ pub(crate) enum Command {
     Stop(node::daemon::StopArgs),
     Restart(node::daemon::RestartArgs),
     Status(status::StatusArgs),
+    Doctor(doctor::DoctorArgs),
     #[command(subcommand)]
     Node(nodes::NodeCommand),
     #[command(subcommand)]

@@ -18,8 +18,8 @@ use tokio::runtime::{Builder, Runtime};
 use crate::{
     cli::{Cli, Command},
     commands::{
-        Session, audit, completions, component, explain, help, keygen, login, logout, operation,
-        recover, setting, status, token, version, whoami,
+        Session, audit, completions, component, doctor, explain, help, keygen, login, logout,
+        operation, recover, setting, status, token, version, whoami,
     },
     node::{FolderArgs, Folders},
     ui::{Failure, Outcome},
@@ -88,6 +88,7 @@ fn run(session: &Session, command: &Command) -> Outcome {
             block_on(node::daemon::restart(args, &folders, &session.ui))
         }
         Command::Status(args) => block_on(status::run(session, args)),
+        Command::Doctor(args) => block_on(doctor::run(session, args)),
         Command::Node(command) => block_on(commands::node::run(session, command)),
         Command::Master(command) => block_on(commands::master::run(session, command)),
         Command::Token(command) => block_on(token::run(session, command)),

@@ -18,6 +18,7 @@ mod recovery;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod state_machine;
+mod troubles;
 mod types;
 mod vault;
 
@@ -28,3 +29,4 @@ pub use node::{
     Role, Superseded,
 };
 pub use recovery::{Held, Place, inspect, rebuild};
+pub use troubles::Troubles;

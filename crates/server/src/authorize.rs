@@ -2,7 +2,7 @@
 
 use quorate_control::Control;
 use quorate_keyring::identity::peer_node;
-use quorate_model::{ClusterId, NodeId, NodeRoles, Refusal};
+use quorate_model::{ClusterId, NodeId, NodeRoles, Refusal, TroubleKind};
 use tonic::{
     Extensions, Status,
     transport::server::{TcpConnectInfo, TlsConnectInfo},
@@ -40,14 +40,19 @@ pub fn require_member(
     if let Some(tombstone) = state.metadata.tombstones.get(&caller)
         && !is_written_off
     {
+        control.raft().troubles().note(TroubleKind::RefusedNode, Some(caller), "it was removed");
         return Err(Box::new(removed(&tombstone.refusal(caller))));
     }
     match state.metadata.nodes.get(&caller) {
         Some(node) if wanted(&node.roles) => Ok(()),
         Some(_) => Err(Box::new(Status::permission_denied(format!("{caller} has another role")))),
-        None => Err(Box::new(Status::permission_denied(format!(
-            "{caller} is not a node of this cluster"
-        )))),
+        None => {
+            let troubles = control.raft().troubles();
+            troubles.note(TroubleKind::RefusedNode, Some(caller), "it is no node of this cluster");
+            Err(Box::new(Status::permission_denied(format!(
+                "{caller} is not a node of this cluster"
+            ))))
+        }
     }
 }
 

@@ -1,6 +1,10 @@
 //! `/metrics`: gauges read from the control plane at the moment of asking, counters of requests.
 
-use std::{fmt, sync::atomic::AtomicI64, time::Duration};
+use std::{
+    fmt,
+    sync::atomic::{AtomicI64, AtomicU64},
+    time::Duration,
+};
 
 use axum::http::Method;
 use prometheus_client::{
@@ -85,6 +89,27 @@ pub(crate) fn render(control: &Control, http: &HttpMetrics) -> Result<String, fm
         "operations_unfinished",
         "How many operations have not ended",
         count(now.operations_unfinished),
+    );
+    gauge(
+        "failed_proposals_10m",
+        "Changes not acknowledged in the last ten minutes",
+        number(now.failed_proposals),
+    );
+    gauge(
+        "failed_calls_10m",
+        "Calls to other masters that failed in the last ten minutes",
+        number(now.failed_calls),
+    );
+    let commits = Family::<Vec<(String, String)>, Gauge<f64, AtomicU64>>::default();
+    for (quantile, micros) in [("0.5", now.commits.p50_us), ("0.99", now.commits.p99_us)] {
+        let labels = vec![("quantile".to_owned(), quantile.to_owned())];
+        commits.get_or_create(&labels).set(Duration::from_micros(micros).as_secs_f64());
+    }
+    registry.register_with_unit(
+        "log_commit_duration",
+        "How long the newest commits of this master's log took, each with its fdatasync",
+        Unit::Seconds,
+        commits,
     );
     registry.register(
         "http_requests",

@@ -33,11 +33,12 @@ pub(crate) struct PassedOn;
 
 /// Whether the master at hand answers this itself, leader or not.
 fn is_answered_here(path: &str) -> bool {
-    const HERE: [&str; 10] = [
+    const HERE: [&str; 11] = [
         "/admin/api/auth/",
         "/admin/api/settings",
         "/admin/api/events",
         "/admin/api/openapi.json",
+        "/admin/api/doctor/node",
         "/healthz",
         "/readyz",
         "/metrics",
@@ -73,8 +74,12 @@ pub(crate) async fn pass_on(State(admin): State<Admin>, request: Request, next: 
 /// A copy of a request that this master can answer by itself when the leader does not: a page of
 /// the console, or a question about the state of the quorum. Such a request has no body.
 fn page_request(request: &Request) -> Option<Request> {
-    const QUESTIONS: [&str; 3] =
-        ["/admin/api/status", "/admin/api/nodes/masters", "/admin/api/nodes/node-managers"];
+    const QUESTIONS: [&str; 4] = [
+        "/admin/api/status",
+        "/admin/api/doctor",
+        "/admin/api/nodes/masters",
+        "/admin/api/nodes/node-managers",
+    ];
     let path = request.uri().path();
     let is_page = request.method() == Method::GET
         && (QUESTIONS.contains(&path) || !path.starts_with(quorate_api::BASE_PATH));

@@ -115,6 +115,7 @@ impl Fake {
             actions: self.actions.clone(),
             version: "fake".to_owned(),
             obeyed: self.obeyed,
+            checkup: None,
         }
     }
 }

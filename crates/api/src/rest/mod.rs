@@ -3,6 +3,7 @@
 mod audit;
 mod auth;
 mod components;
+mod doctor;
 mod events;
 mod nodes;
 mod operations;
@@ -15,6 +16,7 @@ pub use auth::{ChangePassword, Login, LoginAnswer, WhoAmI};
 pub use components::{
     ComponentSpecBody, ComponentView, InstanceSpecBody, InstanceView, RestartBody,
 };
+pub use doctor::{DoctorView, FindingView};
 pub use events::ChangeEvent;
 pub use nodes::{
     MasterView, NodeManagerView, RemoveNodeBody, ReplaceNodeBody, RestartNodesBody,

@@ -18,6 +18,12 @@ pub struct MasterView {
     pub role: String,
     /// The log index up to which it is known to hold the log; `null` when unknown.
     pub matched_index: Option<u64>,
+    /// The log index it has applied, by its own word within the last seconds; `null` when unknown.
+    #[serde(default)]
+    pub applied_index: Option<u64>,
+    /// How many committed entries it does not hold yet; `null` when unknown.
+    #[serde(default)]
+    pub lag: Option<u64>,
     /// `HOST:PORT` of its admin port.
     pub admin_addr: String,
     /// `HOST:PORT` of its internal port.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MasterView, NodeManagerView};
+use super::{MasterView, NodeManagerView, OperationSummary};
 
 /// One thing that must be so before the cluster is ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -62,6 +62,10 @@ pub struct StatusView {
     pub applied_index: u64,
     /// How many voters there are.
     pub voters: usize,
+    /// Whether a change of voters is under way: majorities of the former and of the new voters
+    /// are needed meanwhile.
+    #[serde(default)]
+    pub joint: bool,
     /// How many more voters may die before nothing can be changed; `null` when that is so now.
     pub failure_tolerance: Option<usize>,
     /// What one more death would do, in words.
@@ -72,6 +76,9 @@ pub struct StatusView {
     /// The ids of removed and written-off nodes: they never come back.
     #[serde(default)]
     pub tombstones: Vec<String>,
+    /// The operations that have not ended, oldest first.
+    #[serde(default)]
+    pub operations: Vec<OperationSummary>,
     /// The masters.
     pub masters: Vec<MasterView>,
     /// The node managers.

@@ -1,6 +1,6 @@
-//! `/status`: the state of the quorum.
+//! `/status` and `/doctor`: the state of the quorum, and what is wrong or will be.
 
-use quorate_api::rest::StatusView;
+use quorate_api::rest::{DoctorView, StatusView};
 
 use crate::{Client, ClientError, call::Call};
 
@@ -11,5 +11,13 @@ impl Client {
     /// [`ClientError`].
     pub async fn status(&self) -> Result<StatusView, ClientError> {
         self.json(&Call::get(&["status"])?).await
+    }
+
+    /// Everything the doctor finds. Takes a few seconds when a master is silent.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn doctor(&self) -> Result<DoctorView, ClientError> {
+        self.json(&Call::get(&["doctor"])?).await
     }
 }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod components;
+mod doctor;
 mod entrance;
 mod nodes;
 mod operations;
@@ -19,6 +20,7 @@ use quorate_model::{Refusal, codes};
 
 pub(crate) use audit::AuditMain;
 pub(crate) use components::{ComponentMain, ComponentsMain, LogMain, RestartMain, plan_digest};
+pub(crate) use doctor::DoctorMain;
 pub(crate) use entrance::{Login, Opening, Password, Splash};
 pub(crate) use nodes::NodesMain;
 pub(crate) use operations::{OperationMain, OperationsMain};
@@ -91,6 +93,7 @@ impl<M: Main> Page<'_, M> {
             ("/nodes", "Nodes"),
             ("/components", "Components"),
             ("/operations", "Operations"),
+            ("/doctor", "Checklist"),
         ];
         if self.chrome.role == "admin" {
             places.push(("/audit", "Audit"));

@@ -1,4 +1,4 @@
-//! Pages that are only looked at: overview, nodes, audit.
+//! Pages that are only looked at: overview, nodes, checklist, audit.
 
 use axum::{
     extract::{Query, State},
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{Failure, Visit};
 use crate::{
     UseCases,
-    pages::{AuditMain, NodesMain, OverviewMain},
+    pages::{AuditMain, DoctorMain, NodesMain, OverviewMain},
     words,
 };
 
@@ -47,6 +47,14 @@ pub(crate) async fn nodes<U: UseCases>(
 pub(crate) struct AuditQuery {
     #[serde(default)]
     steps: bool,
+}
+
+pub(crate) async fn doctor<U: UseCases>(
+    State(use_cases): State<U>,
+    visit: Visit<U>,
+) -> Result<Response, Failure> {
+    let found = use_cases.doctor(&visit.visitor.who).await;
+    Ok(visit.page(&DoctorMain::new(found.map_err(|refusal| visit.refuse(refusal))?)))
 }
 
 pub(crate) async fn audit<U: UseCases>(

@@ -25,6 +25,7 @@ pub fn router<U: UseCases>(use_cases: U) -> Router {
     Router::new()
         .route("/", get(look::overview::<U>))
         .route("/nodes", get(look::nodes::<U>))
+        .route("/doctor", get(look::doctor::<U>))
         .route("/audit", get(look::audit::<U>))
         .route("/login", get(entrance::show_login).post(entrance::login::<U>))
         .route("/logout", post(entrance::logout::<U>))

@@ -33,6 +33,8 @@ pub fn healthy(now: Timestamp) -> Sample {
         role: "admin".to_owned(),
         readiness: ReadinessView { ready: true, unmet: Vec::new() },
         status: StatusView {
+            joint: false,
+            operations: Vec::new(),
             cluster_id: "01K1HZX5V0B8N4D7C2M6Q9R3TA".to_owned(),
             quorate: true,
             healthy: true,

@@ -18,6 +18,8 @@ pub(super) fn master(number: u16, name: &str, is_leader: bool) -> MasterView {
         ready: true,
         is_leader,
         role: "voter".to_owned(),
+        applied_index: None,
+        lag: None,
         matched_index: Some(184_203),
         admin_addr: format!("10.0.0.{number}:8080"),
         internal_addr: format!("10.0.0.{number}:9901"),

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{Stream, StreamExt};
 use quorate_api::rest::{
-    AuditView, ComponentView, Login, LoginAnswer, OperationSummary, OperationView, PlanView,
-    ReadinessView, StatusView,
+    AuditView, ComponentView, DoctorView, FindingView, Login, LoginAnswer, OperationSummary,
+    OperationView, PlanView, ReadinessView, StatusView,
 };
 use quorate_model::{Refusal, codes};
 use tokio::sync::watch;
@@ -116,6 +116,10 @@ impl UseCases for SampleCluster {
         Ok(self.look().status.clone())
     }
 
+    async fn doctor(&self, _: &String) -> Result<DoctorView, Refusal> {
+        Ok(findings(&self.look().status))
+    }
+
     fn components(&self, _: &String) -> Result<Vec<ComponentView>, Refusal> {
         Ok(self.look().components.clone())
     }
@@ -182,5 +186,48 @@ impl UseCases for SampleCluster {
 
     fn audit(&self, _: &String, at_most: usize, _: bool) -> Result<Vec<AuditView>, Refusal> {
         Ok(self.look().audit.iter().take(at_most).cloned().collect())
+    }
+}
+
+/// What a doctor would find in a sample: its problems, a warning, and a part of the checklist.
+fn findings(status: &StatusView) -> DoctorView {
+    let finding = |id: &str, severity: &str, seen: &str, fix: &str| FindingView {
+        id: id.to_owned(),
+        severity: severity.to_owned(),
+        about: String::new(),
+        seen: seen.to_owned(),
+        why: "A master that does not answer is one death less that can be survived.".to_owned(),
+        fix: fix.to_owned(),
+    };
+    let mut findings: Vec<FindingView> = status
+        .problems
+        .iter()
+        .map(|text| finding("masters-answer", "problem", text, "on host-c: quorate start"))
+        .collect();
+    let problems = findings.len();
+    if problems > 0 {
+        let seen = "the clock of host-b is 0.912 s ahead of that of host-a";
+        let fix = "on host-b (or host-a, if it is the one that is wrong): timedatectl set-ntp true";
+        findings.push(finding("clocks", "warning", seen, fix));
+    }
+    for (id, seen) in [
+        ("masters-agree", "all that answered have the leader host-a, term 4, epoch 1, 3 voters"),
+        ("state-equal", "3 of 3 masters have the same state at log index 184203"),
+        ("ports", "12 ports were tried from every side and answered"),
+        ("disk-space", "there is space on every data folder (3 hosts)"),
+        ("permissions", "folders and keys are for their owner only (3 hosts)"),
+    ] {
+        findings.push(finding(id, "ok", seen, ""));
+    }
+    let fix =
+        "keep the root key apart from the hosts; a stopped master's data folder is a copy: cp -a";
+    findings.push(finding("backups", "info", "not configured: this version makes no backups", fix));
+    DoctorView {
+        at: "2026-08-02T02:15:00.000Z".to_owned(),
+        asked_by: "host-a".to_owned(),
+        quorate: status.quorate,
+        problems,
+        warnings: usize::from(problems > 0),
+        findings,
     }
 }

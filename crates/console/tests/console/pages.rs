@@ -8,7 +8,7 @@ use crate::harness::Browser;
 /// The addresses of every page that a sample has.
 fn pages_of(sample: &Sample) -> Vec<String> {
     let mut paths: Vec<String> =
-        ["/", "/nodes", "/components", "/operations", "/audit", "/login", "/password"]
+        ["/", "/nodes", "/components", "/operations", "/doctor", "/audit", "/login", "/password"]
             .map(ToOwned::to_owned)
             .to_vec();
     for component in sample.components.iter().filter(|it| !it.name.contains('<')) {
@@ -170,4 +170,17 @@ async fn a_partial_is_the_main_part_of_the_same_page() {
         assert!(partial.body.starts_with("<main id=\"main\""), "{path}");
         assert!(page.body.contains(partial.body.trim()), "{path}");
     }
+}
+
+#[tokio::test]
+async fn the_checklist_says_what_is_wrong_first_with_what_to_do() {
+    let page = Browser::logged_in(samples::degraded(NIGHT)).get("/doctor").await.body;
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text}"));
+    assert!(place("one warning") < place("id=\"problems\""));
+    assert!(place("id=\"problems\"") < place("id=\"warnings\""));
+    assert!(place("id=\"warnings\"") < place("As it should be"));
+    assert!(page.contains("<code>on host-c: quorate start</code>"));
+    assert!(page.contains("data-source=\"\""), "what is read stands still");
+    let page = Browser::logged_in(samples::healthy(NIGHT)).get("/doctor").await.body;
+    assert!(page.contains("The checklist finds nothing wrong"));
 }

@@ -15,6 +15,9 @@ impl Control {
         if self.leading().is_none() {
             return;
         }
+        if let Some(checkup) = report.checkup.take() {
+            self.inventory.checkup(node, *checkup, self.now());
+        }
         let metadata = &self.state().metadata;
         if !metadata.nodes.contains_key(&node) {
             // Removed meanwhile: the end of its session is on its way.

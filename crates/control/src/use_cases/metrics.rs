@@ -1,6 +1,6 @@
 //! The numbers of one master, for whoever watches it; they tell nothing secret.
 
-use quorate_model::LogIndex;
+use quorate_model::{CommitTimes, LogIndex, TroubleKind};
 
 use crate::Control;
 
@@ -37,6 +37,12 @@ pub struct Numbers {
     pub operations_unfinished: usize,
     /// How many logins have failed on this master since it started.
     pub failed_logins: u64,
+    /// How long this master's newest commits took; zeros before the first.
+    pub commits: CommitTimes,
+    /// How many changes were not acknowledged in the last ten minutes.
+    pub failed_proposals: u64,
+    /// How many calls to other masters failed in the last ten minutes.
+    pub failed_calls: u64,
 }
 
 /// The numbers of now. Needs no login.
@@ -46,6 +52,8 @@ pub fn read(control: &Control) -> Numbers {
     let state = control.state();
     let metadata = &state.metadata;
     let index = |at: Option<LogIndex>| at.map_or(0, |at| at.0);
+    let troubles = control.raft().troubles().recent();
+    let failed = |kind| troubles.iter().filter(|it| it.kind == kind).map(|it| it.count).sum();
     Numbers {
         ready: control.readiness().live().ready,
         leads: control.leading().is_some(),
@@ -66,5 +74,8 @@ pub fn read(control: &Control) -> Numbers {
             .values()
             .filter(|operation| !operation.status.is_final())
             .count(),
+        commits: control.raft().commit_times().unwrap_or_default(),
+        failed_proposals: failed(TroubleKind::Proposal),
+        failed_calls: failed(TroubleKind::Replication),
     }
 }

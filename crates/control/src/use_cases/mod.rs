@@ -7,6 +7,7 @@ pub mod access;
 pub mod audit;
 pub mod certificates;
 pub mod components;
+pub mod doctor;
 pub mod enrolment;
 pub mod events;
 pub mod masters;

@@ -1,7 +1,9 @@
 //! The state of the quorum: the single source of truth.
 
+use std::collections::BTreeSet;
+
 use quorate_api::rest::{RecoveryView, StatusView};
-use quorate_model::{Refusal, failure_tolerance};
+use quorate_model::{Refusal, joint_tolerance};
 use quorate_plan::health::{self, Verdict};
 use quorate_state::Recovery;
 
@@ -18,10 +20,19 @@ pub fn show(control: &Control, principal: &Principal) -> Result<StatusView, Refu
     let masters = views::masters(control);
     let node_managers = control.with_facts(|facts| views::node_managers(control, facts));
     let voters = raft.voters.len();
-    let ready_voters =
-        masters.iter().filter(|master| master.role == "voter" && master.ready).count();
     let quorate = raft.leader.is_some() && control.readiness().live().ready;
-    let tolerance = if quorate { failure_tolerance(ready_voters, voters) } else { None };
+    // Live and caught-up voters, in each set that a majority is needed of now.
+    let ready: BTreeSet<&str> =
+        masters.iter().filter(|it| it.ready).map(|it| it.id.as_str()).collect();
+    let sets: Vec<(usize, usize)> = raft
+        .voter_sets
+        .iter()
+        .map(|set| {
+            let alive = set.iter().filter(|id| ready.contains(id.to_string().as_str())).count();
+            (alive, set.len())
+        })
+        .collect();
+    let tolerance = if quorate { joint_tolerance(&sets) } else { None };
     let mut problems = Vec::new();
     if !quorate {
         problems.push("no quorum of masters acts".to_owned());
@@ -63,10 +74,18 @@ pub fn show(control: &Control, principal: &Principal) -> Result<StatusView, Refu
         feature_level: state.feature_level,
         applied_index: raft.applied.map_or(0, |index| index.0),
         voters,
+        joint: raft.joint,
         failure_tolerance: tolerance,
         one_more_death: one_more_death(quorate, tolerance, voters),
         recovery: state.metadata.recovery.as_ref().map(recovery),
         tombstones: state.metadata.tombstones.keys().map(ToString::to_string).collect(),
+        operations: state
+            .metadata
+            .operations
+            .values()
+            .filter(|operation| !operation.status.is_final())
+            .map(|operation| views::operation_summary(operation))
+            .collect(),
         masters,
         node_managers,
     })

@@ -37,6 +37,25 @@ pub(crate) fn expires_at(certificate: &CertificateDer<'_>) -> Result<Timestamp, 
     Ok(Timestamp(u64::try_from(seconds).unwrap_or(0).saturating_mul(1000)))
 }
 
+/// From when until when the first certificate of a PEM text is valid.
+///
+/// # Errors
+/// [`KeyringError::CertificateUnreadable`].
+pub fn certificate_lifetime(pem: &str) -> Result<(Timestamp, Timestamp), KeyringError> {
+    let certificate = certificate_of_pem(pem)?;
+    let seconds = parse(&certificate)?.validity().not_before.timestamp();
+    let from = Timestamp(u64::try_from(seconds).unwrap_or(0).saturating_mul(1000));
+    Ok((from, expires_at(&certificate)?))
+}
+
+/// When the first certificate of a PEM text ends.
+///
+/// # Errors
+/// [`KeyringError::CertificateUnreadable`].
+pub fn certificate_end(pem: &str) -> Result<Timestamp, KeyringError> {
+    expires_at(&certificate_of_pem(pem)?)
+}
+
 /// A certificate as PEM text.
 pub(crate) fn certificate_to_pem(certificate: &CertificateDer<'_>) -> String {
     use base64::{Engine, engine::general_purpose::STANDARD};

@@ -23,6 +23,7 @@ mod session_token;
 mod tls;
 
 pub use authority::{CertificateAuthority, ComponentCertificate};
+pub use certificate::{certificate_end, certificate_lifetime};
 pub use enrolment::{CapturedCa, enrolment_client_tls};
 pub use fingerprint::{CaFingerprint, ParseFingerprintError};
 pub use join_token::{JoinToken, secrets_match};

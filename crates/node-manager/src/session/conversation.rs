@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use quorate_api::internal::{FromNode, LogAnswer, LogRequest, ToNode, from_node, to_node::Message};
-use quorate_model::{InstanceName, NodeOrder, NodeReport};
+use quorate_model::{InstanceName, NodeCheckup, NodeOrder, NodeReport};
 use quorate_supervisor::logs;
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
@@ -29,11 +29,13 @@ pub(super) struct Conversation<'a> {
     out: mpsc::Sender<FromNode>,
     /// A list of which not all could be written down.
     unfinished: Option<DesiredList>,
+    /// This leader has not heard yet what the node finds of itself.
+    checkup_untold: bool,
 }
 
 impl<'a> Conversation<'a> {
     pub(super) const fn new(parts: &'a mut SessionsParts, out: mpsc::Sender<FromNode>) -> Self {
-        Self { parts, out, unfinished: None }
+        Self { parts, out, unfinished: None, checkup_untold: true }
     }
 
     /// Talks until the session ends; returns where to go instead, if the leader said so.
@@ -135,8 +137,23 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    fn report(&self) {
+    /// What the node finds of itself, when this leader has not heard of it yet.
+    fn checkup(&mut self) -> Option<Box<NodeCheckup>> {
+        let checkups = self.parts.checkups.as_mut()?;
+        let is_new = checkups.has_changed().unwrap_or(false);
+        if !(is_new || self.checkup_untold) {
+            return None;
+        }
+        self.checkup_untold = false;
+        let mut checkup = Box::new(checkups.borrow_and_update().clone());
+        // The leader compares its clock with this one.
+        checkup.answered_at = self.parts.board.now();
+        Some(checkup)
+    }
+
+    fn report(&mut self) {
         let report = NodeReport {
+            checkup: self.checkup(),
             instances: self.parts.board.observations(),
             actions: self.parts.actions.reports(),
             version: self.parts.version.clone(),

@@ -13,7 +13,7 @@ use std::{
 use quorate_api::internal::{
     FromNode, ToNode, node_managers_client::NodeManagersClient, to_node::Message,
 };
-use quorate_model::{Epoch, Generation, NodeId, NodeOrder, Refusal, Term, codes};
+use quorate_model::{Epoch, Generation, NodeCheckup, NodeId, NodeOrder, Refusal, Term, codes};
 use tokio::{
     sync::{mpsc, watch},
     time::{sleep, timeout},
@@ -58,6 +58,7 @@ pub(crate) struct SessionsParts {
     pub(crate) orders: watch::Sender<Option<NodeOrder>>,
     pub(crate) obeyed: Generation,
     pub(crate) report_every: Duration,
+    pub(crate) checkups: Option<watch::Receiver<NodeCheckup>>,
 }
 
 /// How an attempt with one master ended.

@@ -3,6 +3,7 @@
 
 mod conditions;
 mod create;
+mod doctor;
 mod golden;
 mod nodes;
 mod recovery;

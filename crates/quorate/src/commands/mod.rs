@@ -8,6 +8,7 @@ mod change;
 pub(crate) mod completions;
 pub(crate) mod component;
 mod credentials;
+pub(crate) mod doctor;
 pub(crate) mod explain;
 mod find_node;
 pub(crate) mod help;

@@ -4,10 +4,11 @@ use std::{io::IsTerminal, time::Duration};
 
 use quorate_api::{exit, rest::StatusView};
 use quorate_client::{Client, ClientError};
+use quorate_model::Clock;
 
 use super::Session;
 use crate::{
-    node::{FolderArgs, Folders, local},
+    node::{FolderArgs, Folders, SystemClock, local},
     ui::{Failure, Format, Outcome, views},
 };
 
@@ -18,7 +19,7 @@ use crate::{
 /// a host with a node manager only, it shows what this host knows: what is missing, what to do.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
-    /// Show it again as it changes, until Ctrl-C
+    /// Show it again as it changes, until Ctrl-C: redrawn in a terminal, else a line per change
     #[arg(long)]
     pub(crate) watch: bool,
     /// Exit with 0 whenever there is an answer
@@ -86,21 +87,38 @@ impl Failure {
 }
 
 async fn watch(session: &Session, client: &Client) -> Outcome {
-    // A terminal is redrawn in place; a file or a program gets each state once.
-    let redraw = session.ui.format == Format::Table && std::io::stdout().is_terminal();
-    let mut shown: Option<StatusView> = None;
+    // A terminal is redrawn in place; a file gets a line for each change, a program each state.
+    let table = session.ui.format == Format::Table;
+    let redraw = table && std::io::stdout().is_terminal();
+    let mut shown = String::new();
+    let mut silent = false;
     let until_interrupted = async {
         loop {
             match client.status().await {
-                Ok(view) if !redraw && shown.as_ref() == Some(&view) => {}
-                Ok(view) => {
-                    if redraw {
-                        session.ui.write("\u{1b}[H\u{1b}[2J")?;
-                    }
+                Ok(view) if redraw => {
+                    session.ui.write("\u{1b}[H\u{1b}[2J")?;
                     session.ui.show(&view, |paint| views::status(&view, paint))?;
-                    shown = Some(view);
+                    silent = false;
                 }
-                Err(error) if error.is_transient() => session.ui.note(&format!("{error}")),
+                Ok(view) => {
+                    let line = views::status_line(&view);
+                    if line != shown || silent {
+                        session.ui.show(&view, |_| format!("{} {line}", SystemClock.now()))?;
+                    }
+                    shown = line;
+                    silent = false;
+                }
+                // Said once: nobody needs the same line every second of a night.
+                Err(error) if error.is_transient() && silent && !redraw => {}
+                Err(error) if error.is_transient() => {
+                    if table && !redraw {
+                        let now = SystemClock.now();
+                        session.ui.write(&format!("{now} no quorum: no answer: {error}\n"))?;
+                    } else {
+                        session.ui.note(&format!("{error}"));
+                    }
+                    silent = true;
+                }
                 Err(error) => return Err(Failure::from(error)),
             }
             tokio::time::sleep(WATCH_EVERY).await;

@@ -22,6 +22,10 @@ pub(crate) struct AddressArgs {
     /// The host or IP address others reach this node at, with the internal port if that differs
     #[arg(long, value_name = "HOST[:PORT]", env = "QUORATE_ADVERTISE")]
     pub(crate) advertise: Option<String>,
+    /// What fails together with this host, such as a rack or a room; `quorate doctor` warns when
+    /// one zone holds too many masters
+    #[arg(long, env = "QUORATE_ZONE")]
+    pub(crate) zone: Option<String>,
 }
 
 /// What a node is.
@@ -97,6 +101,9 @@ pub(crate) struct NodeSection {
     /// The internal port others connect to, when it differs from the one listened on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) advertise_port: Option<u16>,
+    /// What fails together with this host; empty when that was never said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) zone: String,
 }
 
 /// `[master]`: how a master behaves.
@@ -148,7 +155,9 @@ impl NodeConfig {
             (String::new(), String::new())
         };
         let (advertise, advertise_port) = advertised(args, &internal_addr)?;
-        let node = NodeSection { name, role, advertise, admin_addr, internal_addr, advertise_port };
+        let zone = args.zone.clone().unwrap_or_default();
+        let node =
+            NodeSection { name, role, advertise, admin_addr, internal_addr, advertise_port, zone };
         Ok(Self { node, master: MasterSection::default() })
     }
 
@@ -259,6 +268,7 @@ mod tests {
             admin_addr: None,
             internal_addr: Some(internal.to_owned()),
             advertise: advertise.map(str::to_owned),
+            zone: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use quorate_keyring::identity::ReloadableIdentity;
-use quorate_model::{Refusal, codes};
+use quorate_model::{NodeCheckup, Refusal, codes};
 use quorate_node_manager::{
     NodeIdentityFiles, NodeManager, NodeManagerFolders, NodeManagerOptions, TlsDialer,
 };
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::{
-    Folders, SystemClock,
+    Folders, SystemClock, checkup,
     orders::Orders,
     report::{Reporter, follow_manager},
 };
@@ -24,6 +24,7 @@ pub(super) async fn run(
     own_master: Option<String>,
     reporter: Option<Reporter>,
     orders: Orders,
+    zone: String,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Refusal> {
     let node = identity.current().node;
@@ -46,6 +47,9 @@ pub(super) async fn run(
     if let Some(reporter) = reporter {
         tokio::spawn(follow_manager(options.leader.subscribe(), reporter));
     }
+    let (tell, checkups) = watch::channel(NodeCheckup::default());
+    options.checkups = Some(checkups);
+    let looking = tokio::spawn(checkup::keep_looking(folders.clone(), zone, node, tell));
     let connector = TlsDialer::new(&identity).map_err(|error| Refusal::from(&error))?;
     let manager = NodeManager::new(options, Arc::new(connector), Arc::new(SystemClock))
         .map_err(|error| error.refusal())?;
@@ -54,5 +58,7 @@ pub(super) async fn run(
         // The sender lives as long as the process runs.
         let _ = stop.wait_for(|stop| *stop).await;
     };
-    manager.run(stopping).await.map_err(|error| error.refusal())
+    let ended = manager.run(stopping).await.map_err(|error| error.refusal());
+    looking.abort();
+    ended
 }

@@ -1,5 +1,6 @@
 //! What makes this process a node: its folders and configuration, `init`, `join` and `run`.
 
+pub(crate) mod checkup;
 mod config;
 pub(crate) mod daemon;
 mod dial;

@@ -11,8 +11,25 @@ pub(crate) struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        let now = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        Timestamp(now.saturating_add_signed(offset_ms()))
     }
+}
+
+/// How far off a test sets this node's clock. Active in debug builds only, and only when
+/// `QUORATE_CLOCK_OFFSET` is set to a number of seconds, which may be negative.
+#[cfg(debug_assertions)]
+fn offset_ms() -> i64 {
+    static OFFSET_MS: std::sync::LazyLock<i64> = std::sync::LazyLock::new(|| {
+        let set = std::env::var("QUORATE_CLOCK_OFFSET").ok();
+        set.and_then(|seconds| seconds.parse().ok()).map_or(0, |seconds: i64| seconds * 1000)
+    });
+    *OFFSET_MS
+}
+
+#[cfg(not(debug_assertions))]
+const fn offset_ms() -> i64 {
+    0
 }
 
 /// A file or folder that could not be used.

@@ -162,6 +162,7 @@ mod tests {
                 admin_addr: Some(admin.to_owned()),
                 internal_addr: Some("127.0.0.1:20000".to_owned()),
                 advertise: None,
+                zone: None,
             };
             name(&NodeConfig::of_flags(&args, role).unwrap())
         };

@@ -139,10 +139,9 @@ async fn serve(
         let own_master = config.advertised_internal().ok().filter(|addr| !addr.is_empty());
         // A master's process tells of the master.
         let telling = (!role.is_master()).then(|| reporter.clone());
-        let identity = Arc::clone(&identity);
-        let orders = orders.clone();
-        let run =
-            manager::run(folders.clone(), identity, own_master, telling, orders, stop.clone());
+        let (identity, zone) = (Arc::clone(&identity), config.node.zone.clone());
+        let (folders, orders, stop) = (folders.clone(), orders.clone(), stop.clone());
+        let run = manager::run(folders, identity, own_master, telling, orders, zone, stop);
         tokio::spawn(run)
     });
     let master = async {

@@ -10,7 +10,7 @@ mod terminal;
 pub(crate) mod views;
 
 pub(crate) use failure::{Failure, Outcome};
-pub(crate) use paint::{Paint, Tone};
+pub(crate) use paint::{Paint, Tone, one_line};
 pub(crate) use progress::Progress;
 pub(crate) use prompt::{ask, ask_secret, confirm};
 pub(crate) use table::{Cell, Grid};

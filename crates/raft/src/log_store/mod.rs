@@ -4,6 +4,7 @@
 //! An append is readable when it returns and durable when its callback runs. Whatever queues up
 //! while a transaction is being written goes into the next one together.
 
+mod commit_log;
 pub(crate) mod failure;
 mod file;
 mod reader;
@@ -21,10 +22,12 @@ use openraft::{
     LogState, OptionalSend,
     storage::{IOFlushed, RaftLogStorage},
 };
+use quorate_model::CommitTimes;
 use tokio::sync::oneshot;
 
 pub(crate) use self::file::{Change, Loaded, LogFile};
 use self::{
+    commit_log::CommitLog,
     failure::Failure,
     tail::{TAIL_BYTES, Tail},
     writer::{Core, PURGED_AT_ONCE, Waiter, Writer},
@@ -59,6 +62,7 @@ struct Shared<C: Config> {
     file: Arc<LogFile>,
     tail: Arc<Mutex<Tail>>,
     writer: Writer<C>,
+    commits: CommitLog,
     config: PhantomData<C>,
 }
 
@@ -105,18 +109,23 @@ impl<C: Config> LogStore<C> {
             loaded.vote,
             tail_bytes,
         )));
+        let commits = CommitLog::default();
         let core = Core {
             file: Arc::clone(&file),
             tail: Arc::clone(&tail),
             failure,
             path: path.to_owned(),
+            commits: commits.clone(),
         };
         let writer = match threading {
             Threading::Thread => Writer::thread(core)
                 .map_err(|source| RaftError::file("start the writer of", path, source))?,
             Threading::Inline => Writer::Inline(core),
         };
-        Ok((Self { shared: Arc::new(Shared { file, tail, writer, config: PhantomData }) }, report))
+        Ok((
+            Self { shared: Arc::new(Shared { file, tail, writer, commits, config: PhantomData }) },
+            report,
+        ))
     }
 
     /// Writes what is queued and closes the file; tasks that still hold the store get errors.
@@ -124,6 +133,11 @@ impl<C: Config> LogStore<C> {
     pub(crate) fn close(&self) {
         self.shared.writer.close();
         self.shared.file.close();
+    }
+
+    /// How long the newest commits took; `None` when there were none.
+    pub(crate) fn commit_times(&self) -> Option<CommitTimes> {
+        self.shared.commits.times()
     }
 
     fn tail(&self) -> MutexGuard<'_, Tail> {

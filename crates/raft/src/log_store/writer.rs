@@ -10,13 +10,14 @@ use std::{
         mpsc::{Receiver, RecvTimeoutError, Sender, channel},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use openraft::storage::IOFlushed;
 use tokio::sync::oneshot;
 
 use super::{
+    commit_log::CommitLog,
     failure::Failure,
     file::{Change, LogFile},
     tail::Tail,
@@ -106,13 +107,16 @@ pub(super) struct Core {
     pub(super) tail: Arc<Mutex<Tail>>,
     pub(super) failure: Failure,
     pub(super) path: PathBuf,
+    pub(super) commits: CommitLog,
 }
 
 impl Core {
     /// Writes changes in one transaction and tells the waiters; answers up to where there is still
     /// something to purge.
     fn write<C: Config>(&self, changes: Vec<Change>, waiters: Vec<Waiter<C>>) -> Option<LogId> {
+        let begun = Instant::now();
         let result = self.commit(&changes);
+        self.commits.note(begun.elapsed());
         match &result {
             Ok(_) => {
                 let newest = changes.iter().rev().find_map(|change| match change {

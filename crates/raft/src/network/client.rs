@@ -13,7 +13,7 @@ use openraft::{
     },
 };
 use prost::bytes::Bytes;
-use quorate_model::NodeId;
+use quorate_model::{NodeId, TroubleKind};
 use tonic::transport::Channel;
 
 use super::{
@@ -101,7 +101,7 @@ impl Client {
                 .map(tonic::Response::into_inner)
                 .map_err(|status| self.failed(&status))
         });
-        called.await.unwrap_or_else(|_| {
+        let result = called.await.unwrap_or_else(|_| {
             self.peers.forget(self.target, self.lane);
             Err(RPCError::Timeout(Timeout {
                 action,
@@ -109,7 +109,12 @@ impl Client {
                 target: self.target.0,
                 timeout: ttl,
             }))
-        })
+        });
+        if let Err(error) = &result {
+            let words = error.to_string();
+            self.peers.troubles.note(TroubleKind::Replication, Some(self.target), words);
+        }
+        result
     }
 
     /// A vote, or whether one would be given: the same question to two calls.

@@ -10,6 +10,7 @@ use tonic::transport::Channel;
 
 use super::{DialError, Dialer, epoch::told_by};
 use crate::{
+    Troubles,
     node::superseded::EpochEnd,
     proto::raft::{Header, masters_client::MastersClient},
 };
@@ -37,6 +38,7 @@ pub(crate) struct Peers {
     cluster: Arc<str>,
     epoch: Epoch,
     ended: EpochEnd,
+    pub(crate) troubles: Troubles,
 }
 
 impl Peers {
@@ -47,7 +49,14 @@ impl Peers {
         ended: EpochEnd,
     ) -> Self {
         let cluster = cluster.to_string().into();
-        Self { dialer, connections: Arc::default(), cluster, epoch, ended }
+        Self {
+            dialer,
+            connections: Arc::default(),
+            cluster,
+            epoch,
+            ended,
+            troubles: Troubles::default(),
+        }
     }
 
     /// A peer refused a call: perhaps because this node's epoch has ended. The peer is who it says

@@ -4,15 +4,17 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use openraft::{Raft, async_runtime::watch::WatchReceiver, raft::SnapshotResponse};
 use prost::bytes::{Bytes, BytesMut};
-use quorate_model::{ClusterId, Epoch, NodeId, Refusal};
+use quorate_model::{ClusterId, Epoch, NodeId, Refusal, TroubleKind};
 use quorate_state::{Outcome, OutcomeCodec, Proposal};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{PeerAuthorizer, convert, epoch::ended};
 use crate::{
+    Troubles,
     node::{
         local::{Local, NotDone},
         superseded::{EpochEnd, Superseded},
+        told::Told,
     },
     ondisk::{RecordError, snapshot_meta_from, vote_to},
     proto::raft::{
@@ -38,6 +40,8 @@ pub struct Masters {
     pub(crate) written_off: BTreeSet<NodeId>,
     pub(crate) node: NodeId,
     pub(crate) ended: EpochEnd,
+    pub(crate) told: Told,
+    pub(crate) troubles: Troubles,
 }
 
 impl std::fmt::Debug for Masters {
@@ -69,6 +73,7 @@ impl Masters {
         if self.is_known(caller, known) {
             Ok(caller)
         } else {
+            self.troubles.note(TroubleKind::RefusedNode, Some(caller), "it called as a master");
             Err(Status::permission_denied(format!("{caller} is not a master of this cluster")))
         }
     }
@@ -281,7 +286,8 @@ impl MastersService for Masters {
         request: Request<wire::ReadIndexRequest>,
     ) -> Result<Response<wire::ReadIndexResponse>, Status> {
         use wire::read_index_response::Result as Wire;
-        self.admit(&request, request.get_ref().header.as_ref(), Known::Certainly)?;
+        let caller = self.admit(&request, request.get_ref().header.as_ref(), Known::Certainly)?;
+        self.told.note(caller, request.get_ref().applied);
         let result = match self.local.read_index().await {
             Ok(index) => Wire::Index(index),
             Err(NotDone::NotLeader(leader)) => Wire::NotLeader(leader.to_wire()),

@@ -10,6 +10,7 @@ mod propose;
 mod read;
 mod status;
 pub(crate) mod superseded;
+pub(crate) mod told;
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +20,7 @@ use std::{
 };
 
 use openraft::{BasicNode, Raft, RaftMetrics, async_runtime::watch::WatchReceiver};
-use quorate_model::{NodeId, Refusal, codes};
+use quorate_model::{CommitTimes, NodeId, Refusal, codes};
 use quorate_state::State;
 use tokio::{
     sync::{mpsc, watch},
@@ -40,7 +41,7 @@ pub use self::{
     superseded::Superseded,
 };
 use crate::{
-    RaftError,
+    RaftError, Troubles,
     log_store::{LogStore, failure::Failure},
     network::{Masters, PeerAuthorizer, Peers},
     proto::raft::masters_server::MastersServer,
@@ -70,6 +71,7 @@ pub(crate) struct Shared {
     failure: Failure,
     forwards: mpsc::Sender<forward::Waiting>,
     ended: EpochEnd,
+    told: told::Told,
 }
 
 struct Inner {
@@ -141,7 +143,24 @@ impl RaftNode {
     /// How this node stands at the moment.
     #[must_use]
     pub fn status(&self) -> RaftStatus {
-        status::status(&self.inner.shared.metrics(), self.inner.shared.failure.current())
+        let shared = &self.inner.shared;
+        let mut status = status::status(&shared.metrics(), shared.failure.current());
+        for (node, peer) in &mut status.peers {
+            peer.applied = shared.told.applied(*node);
+        }
+        status
+    }
+
+    /// How long the newest commits of this node's log took; `None` before the first.
+    #[must_use]
+    pub fn commit_times(&self) -> Option<CommitTimes> {
+        self.inner.store.commit_times()
+    }
+
+    /// What went wrong lately on this master.
+    #[must_use]
+    pub fn troubles(&self) -> &Troubles {
+        &self.inner.shared.peers.troubles
     }
 
     /// `Some` only while this node leads, a quorum has acknowledged it in its term and within the
@@ -179,6 +198,8 @@ impl RaftNode {
             written_off: shared.options.written_off.clone(),
             node: shared.options.node,
             ended: shared.ended.clone(),
+            told: shared.told.clone(),
+            troubles: shared.peers.troubles.clone(),
         })
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX)

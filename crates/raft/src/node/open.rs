@@ -87,6 +87,7 @@ impl RaftNode {
             failure,
             forwards,
             ended,
+            told: super::told::Told::default(),
         };
         elect_the_only_voter(&shared).await;
         let (readers, queue) = mpsc::unbounded_channel();

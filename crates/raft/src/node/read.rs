@@ -104,7 +104,10 @@ impl Shared {
             .client(leader, addr, Lane::Request)
             .await
             .map_err(|error| failed(error.to_string()))?;
-        let request = wire::ReadIndexRequest { header: Some(self.peers.header(leader)) };
+        let request = wire::ReadIndexRequest {
+            header: Some(self.peers.header(leader)),
+            applied: self.published.applied_now().unwrap_or(0),
+        };
         let response = client.read_index(request).await.map_err(|status| {
             self.peers.heed(leader, &status);
             self.peers.forget(leader, Lane::Request);

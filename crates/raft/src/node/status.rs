@@ -1,6 +1,9 @@
 //! How a node and its peers stand, in this crate's own words.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use openraft::{Instant, RaftMetrics, ServerState};
 use quorate_model::{LogIndex, NodeId, Refusal, Term};
@@ -43,6 +46,8 @@ pub struct PeerStatus {
     pub matched: Option<LogIndex>,
     /// How long ago it last answered; `None` when it never did.
     pub acked_ago: Option<Duration>,
+    /// The last entry it said to have applied, when it said so lately.
+    pub applied: Option<LogIndex>,
 }
 
 /// How a node stands.
@@ -72,6 +77,9 @@ pub struct RaftStatus {
     pub voters: BTreeMap<NodeId, String>,
     /// The learners and their addresses.
     pub learners: BTreeMap<NodeId, String>,
+    /// The sets of voters a majority of each of which is needed: one, or two while a change of
+    /// voters is under way.
+    pub voter_sets: Vec<BTreeSet<NodeId>>,
     /// Whether a change of voters is under way.
     pub joint: bool,
     /// On a leader: the other masters.
@@ -90,7 +98,7 @@ pub struct Leadership {
 
 pub(crate) fn status(metrics: &RaftMetrics<C>, storage_failure: Option<Refusal>) -> RaftStatus {
     let membership = metrics.membership_config.membership();
-    let voter_ids: std::collections::BTreeSet<u64> = membership.voter_ids().collect();
+    let voter_ids: BTreeSet<u64> = membership.voter_ids().collect();
     let (voters, learners) = membership
         .nodes()
         .map(|(&id, node)| (NodeId(id), node.addr.clone()))
@@ -118,6 +126,11 @@ pub(crate) fn status(metrics: &RaftMetrics<C>, storage_failure: Option<Refusal>)
         purged: index(&metrics.purged),
         voters,
         learners,
+        voter_sets: membership
+            .get_joint_config()
+            .iter()
+            .map(|set| set.iter().map(|id| NodeId(*id)).collect())
+            .collect(),
         joint: membership.get_joint_config().len() > 1,
         peers,
         storage_failure,

@@ -37,6 +37,11 @@ impl Published {
         Arc::clone(&self.state.borrow())
     }
 
+    /// The last entry that is applied.
+    pub(crate) fn applied_now(&self) -> Option<u64> {
+        *self.applied.borrow()
+    }
+
     /// Waits until everything up to `index` is applied.
     pub(crate) async fn applied(&self, index: u64) {
         let mut applied = self.applied.subscribe();

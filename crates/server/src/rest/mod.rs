@@ -5,6 +5,7 @@ mod audit;
 mod auth;
 mod components;
 pub(crate) mod context;
+mod doctor;
 pub(crate) mod failure;
 mod nodes;
 mod operations;
@@ -32,6 +33,8 @@ use crate::events;
         auth::password,
         auth::me,
         status::show,
+        doctor::examine,
+        doctor::node,
         nodes::masters,
         nodes::node_managers,
         nodes::restart,
@@ -71,6 +74,8 @@ pub(crate) fn routes() -> Router<Admin> {
         .route("/auth/password", post(auth::password))
         .route("/auth/me", get(auth::me))
         .route("/status", get(status::show))
+        .route("/doctor", get(doctor::examine))
+        .route("/doctor/node", get(doctor::node))
         .route("/nodes/masters", get(nodes::masters))
         .route("/nodes/node-managers", get(nodes::node_managers))
         .route("/nodes/masters/transfer-leader", post(nodes::transfer_leader))

@@ -10,6 +10,7 @@ mod listen;
 mod renewal;
 mod round;
 mod standing;
+mod surroundings;
 
 use std::{sync::Arc, time::Duration};
 

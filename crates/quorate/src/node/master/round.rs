@@ -21,6 +21,7 @@ use super::{
     recovery, refuse_file,
     renewal::keep_renewed,
     standing,
+    surroundings::MasterSurroundings,
 };
 
 /// Why a master's run ended.
@@ -71,6 +72,11 @@ impl Round<'_> {
             catalog: quorate_packs::catalog(),
             options: ControlOptions::default(),
         });
+        control.stand_in(Arc::new(MasterSurroundings {
+            dialer: dialer.clone(),
+            folders: self.folders.clone(),
+            zone: self.config.node.zone.clone(),
+        }));
         let (stop_serving, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let local = self.folders.admin_socket();

@@ -2,6 +2,7 @@
 
 mod access;
 mod component;
+mod doctor;
 mod local;
 mod node;
 mod operation;
@@ -14,10 +15,11 @@ mod status;
 
 pub(crate) use access::{audit, tokens};
 pub(crate) use component::{component, components};
+pub(crate) use doctor::doctor;
 pub(crate) use local::local;
 pub(crate) use node::{Nodes, nodes};
 pub(crate) use operation::{ended, operation, operations, transcript};
 pub(crate) use page::page;
 pub(crate) use plan::plan;
 pub(crate) use setting::{settings, value};
-pub(crate) use status::status;
+pub(crate) use status::{status, status_line};

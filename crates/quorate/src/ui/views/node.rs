@@ -20,7 +20,8 @@ pub(crate) fn nodes(view: &Nodes, paint: Paint) -> String {
 
 /// The masters as a table.
 pub(super) fn masters(masters: &[MasterView], paint: Paint) -> String {
-    let header = ["MASTER", "ID", "ROLE", "READY", "LOG", "ADMIN", "VERSION", "REASON"];
+    let header =
+        ["MASTER", "ID", "ROLE", "READY", "LOG", "LAG", "APPLIED", "ADMIN", "VERSION", "REASON"];
     let mut grid = Grid::new(&header);
     for master in masters {
         grid.row(vec![
@@ -29,6 +30,8 @@ pub(super) fn masters(masters: &[MasterView], paint: Paint) -> String {
             Cell::word(if master.is_leader { "leader" } else { &master.role }),
             Cell::yes_no(master.ready),
             Cell::maybe(master.matched_index),
+            Cell::maybe(master.lag),
+            Cell::maybe(master.applied_index),
             Cell::new(&master.admin_addr),
             Cell::new(&master.version),
             Cell::new(&master.reason),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use quorate_api::rest::{RecoveryView, StatusView};
 
 use super::node::{managers, masters};
-use crate::ui::{Paint, Tone};
+use crate::ui::{Paint, Tone, one_line};
 
 /// The status as text.
 pub(crate) fn status(view: &StatusView, paint: Paint) -> String {
@@ -36,20 +36,63 @@ pub(crate) fn status(view: &StatusView, paint: Paint) -> String {
         let _ = writeln!(text, "  {label} {value}");
     };
     line("leader", &leader);
-    line("voters", &format!("{}, {may_fail}", view.voters));
+    let joint = if view.joint { ", a change of voters is under way" } else { "" };
+    line("voters", &format!("{}, {may_fail}{joint}", view.voters));
     if !view.one_more_death.is_empty() {
         line("one more death", &view.one_more_death);
     }
     line(
         "log",
-        &format!("term {}, applied {}, epoch {}", view.term, view.applied_index, view.epoch),
+        &format!(
+            "term {}, applied {}, epoch {}, feature level {}",
+            view.term, view.applied_index, view.epoch, view.feature_level
+        ),
     );
     if let Some(RecoveryView { at, keeper, written_off, .. }) = &view.recovery {
         let gone = written_off.join(", ");
         line("recovered", &format!("at {at} from {keeper}; written off for ever: {gone}"));
     }
+    for operation in &view.operations {
+        let at = format!(
+            "{} is {}, {} of {} steps ({})",
+            operation.title,
+            operation.status,
+            operation.finished_steps,
+            operation.steps,
+            operation.id
+        );
+        line("operation", &at);
+    }
     let _ = write!(text, "\n{}", masters(&view.masters, paint));
     let _ = write!(text, "\n{}", managers(&view.node_managers, paint));
+    text
+}
+
+/// The status in one line: what a log file shall show whenever it changes. What moves all the
+/// time, such as the log's index, is left out.
+pub(crate) fn status_line(view: &StatusView) -> String {
+    let verdict = match (view.quorate, view.healthy) {
+        (false, _) => "no quorum",
+        (true, false) => "not healthy",
+        (true, true) => "healthy",
+    };
+    let voters = view.masters.iter().filter(|master| master.role == "voter");
+    let ready = voters.filter(|master| master.ready).count();
+    let leader = view.leader.as_deref().unwrap_or("none");
+    let tolerance =
+        view.failure_tolerance.map_or_else(|| "-".to_owned(), |count| count.to_string());
+    let mut text = format!(
+        "{verdict}: leader {leader}, term {}, epoch {}, voters {ready}/{} ready, may fail {tolerance}, \
+         operations {}",
+        view.term,
+        view.epoch,
+        view.voters,
+        view.operations.len(),
+    );
+    for problem in &view.problems {
+        let _ = write!(text, "; {}", one_line(problem));
+    }
+    text.push('\n');
     text
 }
 
@@ -90,6 +133,25 @@ mod tests {
         view.masters[1].ready = false;
         view.masters[1].reason = "no answer for 12s".to_owned();
         insta::assert_snapshot!(status(&view, Paint { enabled: false }));
+    }
+
+    #[test]
+    fn one_line_holds_what_a_log_needs() {
+        let mut view = samples::status();
+        assert_eq!(
+            status_line(&view),
+            "healthy: leader n1, term 4, epoch 0, voters 3/3 ready, may fail 1, operations 1\n"
+        );
+        view.quorate = false;
+        view.leader = None;
+        view.failure_tolerance = None;
+        view.masters[1].ready = false;
+        view.problems = vec!["no quorum\nof masters acts".to_owned()];
+        assert_eq!(
+            status_line(&view),
+            "no quorum: leader none, term 4, epoch 0, voters 2/3 ready, may fail -, operations 1; \
+             no quorum of masters acts\n"
+        );
     }
 
     #[test]

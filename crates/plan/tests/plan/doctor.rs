@@ -1,0 +1,432 @@
+//! The doctor's rules as tables, and whole reports as an operator reads them.
+
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf, time::Duration};
+
+use quorate_model::{
+    CommitTimes, FileFacts, FolderFacts, HostCheckup, MasterCheckup, NodeCheckup, NodeId, NodeName,
+    NodeRoles, Reach, Timestamp, Trouble, TroubleKind,
+};
+use quorate_plan::{
+    Observations,
+    doctor::{Answer, CHECKS, DoctorFacts, Finding, Severity, examine},
+};
+use quorate_state::{Node, State, Tombstone};
+
+const DAY_MS: u64 = 24 * 3600 * 1000;
+const NOW: Timestamp = Timestamp(1_785_636_900_000);
+
+/// Three masters and a node manager, all well, to be made worse.
+struct World {
+    state: State,
+    masters: BTreeMap<NodeId, Result<Answer, String>>,
+    managers: BTreeMap<NodeId, (Answer, Duration)>,
+    observations: Observations,
+    quorate: bool,
+    tolerance: Option<usize>,
+    components: Vec<(String, String, String)>,
+    authority_until: Option<Timestamp>,
+}
+
+fn node(name: &str, master: bool) -> Node {
+    Node {
+        name: NodeName::new(name).unwrap(),
+        roles: NodeRoles { master, node_manager: !master },
+        address: "10.0.0.1".to_owned(),
+        internal_addr: format!("{name}:9901"),
+        admin_addr: format!("{name}:8080"),
+        joined_at: Timestamp(NOW.0 - 30 * DAY_MS),
+        version: "0.1.0".to_owned(),
+        ..serde_json::from_value(serde_json::json!({
+            "name": name, "roles": {}, "address": "", "joined_at": 0
+        }))
+        .unwrap()
+    }
+}
+
+fn host() -> HostCheckup {
+    let folder = |what: &str, mode| FolderFacts {
+        what: what.to_owned(),
+        path: format!("/quorate/{what}"),
+        mode,
+        free_bytes: 50 << 30,
+        total_bytes: 100 << 30,
+        free_files: 900,
+        total_files: 1000,
+    };
+    HostCheckup {
+        folders: vec![folder("data", 0o700), folder("configuration", 0o750), folder("run", 0o755)],
+        secret_files: vec![FileFacts {
+            what: "node's private key".to_owned(),
+            path: "/quorate/data/identity/node.key".to_owned(),
+            mode: 0o600,
+        }],
+        open_files: Some(65_536),
+        core_bytes: Some(0),
+        time_daemon: Some("chronyd".to_owned()),
+        certificate_from: Some(Timestamp(NOW.0 - 100 * DAY_MS)),
+        certificate_until: Some(Timestamp(NOW.0 + 265 * DAY_MS)),
+        sync_us: vec![900, 1000, 1100],
+    }
+}
+
+fn answer(id: u64, master: bool) -> Answer {
+    let reach = |node: u64, port: &str, addr: u64| Reach {
+        node: NodeId(node),
+        port: port.to_owned(),
+        addr: format!("m{node}:{addr}"),
+        error: String::new(),
+    };
+    let others = || (1..=3).filter(move |other| *other != id);
+    let checkup = NodeCheckup {
+        version: "0.1.0".to_owned(),
+        reads_feature_level: 1,
+        zone: format!("rack-{id}"),
+        asked_at: NOW,
+        answered_at: NOW,
+        master: master.then(|| MasterCheckup {
+            role: if id == 1 { "leader" } else { "follower" }.to_owned(),
+            term: 4,
+            leader: Some(NodeId(1)),
+            voters: vec![NodeId(1), NodeId(2), NodeId(3)],
+            feature_level: 1,
+            applied_index: 5000,
+            state_index: 4999,
+            state_digest: "abcdef0123456789".to_owned(),
+            commits: Some(CommitTimes { count: 800, p50_us: 1200, p99_us: 4300, max_us: 9000 }),
+            ..MasterCheckup::default()
+        }),
+        host: host(),
+        reaches: others()
+            .flat_map(|other| [reach(other, "internal", 9901), reach(other, "admin", 8080)])
+            .collect(),
+    };
+    Answer { checkup, clock_ahead_ms: 3, clock_doubt_ms: 1 }
+}
+
+impl World {
+    fn new() -> Self {
+        let mut state = State::default();
+        state.feature_level = 1;
+        for id in 1..=3 {
+            state.metadata.nodes.insert(NodeId(id), node(&format!("m{id}"), true));
+        }
+        state.metadata.nodes.insert(NodeId(4), node("w1", false));
+        let mut observations = Observations::default();
+        observations.nodes.insert(NodeId(4), Duration::from_millis(300));
+        Self {
+            state,
+            masters: (1..=3).map(|id| (NodeId(id), Ok(answer(id, true)))).collect(),
+            managers: [(NodeId(4), (answer(4, false), Duration::from_secs(3)))].into(),
+            observations,
+            quorate: true,
+            tolerance: Some(1),
+            components: vec![("orders".to_owned(), "up".to_owned(), String::new())],
+            authority_until: Some(Timestamp(NOW.0 + 3000 * DAY_MS)),
+        }
+    }
+
+    fn master(&mut self, id: u64) -> &mut MasterCheckup {
+        self.answer(id).checkup.master.as_mut().unwrap()
+    }
+
+    fn answer(&mut self, id: u64) -> &mut Answer {
+        self.masters.get_mut(&NodeId(id)).unwrap().as_mut().unwrap()
+    }
+
+    fn silence(&mut self, id: u64) {
+        self.masters.insert(NodeId(id), Err("connection refused".to_owned()));
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        examine(&DoctorFacts {
+            now: NOW,
+            asked_by: NodeId(1),
+            quorate: self.quorate,
+            state: &self.state,
+            failure_tolerance: self.tolerance,
+            masters: self.masters.clone(),
+            managers: self.managers.clone(),
+            observations: &self.observations,
+            leads: true,
+            authority_until: self.authority_until,
+            components: self.components.clone(),
+        })
+    }
+
+    /// What is not well: id and severity.
+    fn bad(&self) -> Vec<(&'static str, &'static str)> {
+        self.findings()
+            .iter()
+            .filter(|it| it.severity > Severity::Info)
+            .map(|it| (it.id, it.severity.as_str()))
+            .collect()
+    }
+}
+
+/// Compares a report with the file of that name; `QUORATE_UPDATE_GOLDEN=1` writes it.
+#[track_caller]
+fn golden(name: &str, findings: &[Finding]) {
+    let mut text = String::new();
+    for Finding { id, severity, about, seen, fix, .. } in findings {
+        let _ = writeln!(text, "{:<7} {id} [{about}] {seen}", severity.as_str());
+        if !fix.is_empty() {
+            let _ = writeln!(text, "        fix: {fix}");
+        }
+    }
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.txt"));
+    if std::env::var_os("QUORATE_UPDATE_GOLDEN").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    let expected = fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+    assert_eq!(text, expected, "{name}");
+}
+
+#[test]
+fn a_healthy_cluster_has_every_check_and_nothing_bad() {
+    let world = World::new();
+    assert_eq!(world.bad(), []);
+    let findings = world.findings();
+    for check in CHECKS {
+        assert!(findings.iter().any(|it| it.id == check.id), "{} says nothing", check.id);
+    }
+    golden("doctor-healthy", &findings);
+}
+
+#[test]
+fn one_dead_master_is_named_once() {
+    let mut world = World::new();
+    world.silence(3);
+    world.tolerance = Some(0);
+    for id in 1..=2 {
+        for reach in &mut world.answer(id).checkup.reaches {
+            if reach.node == NodeId(3) {
+                reach.error = "connection refused".to_owned();
+            }
+        }
+    }
+    for reach in &mut world.managers.get_mut(&NodeId(4)).unwrap().0.checkup.reaches {
+        if reach.node == NodeId(3) {
+            reach.error = "connection refused".to_owned();
+        }
+    }
+    let trouble = Trouble {
+        kind: TroubleKind::Replication,
+        node: Some(NodeId(3)),
+        count: 77,
+        last_ago_ms: 2000,
+        words: "connection refused".to_owned(),
+    };
+    world.master(1).troubles.push(trouble);
+    assert_eq!(
+        world.bad(),
+        [("masters-answer", "problem"), ("quorum", "warning"), ("replication", "warning")]
+    );
+    golden("doctor-one-dead", &world.findings());
+}
+
+#[test]
+fn everything_at_once_can_still_be_read() {
+    let mut world = World::new();
+    world.quorate = false;
+    world.tolerance = None;
+    world.silence(2);
+    world.silence(3);
+    world.managers.get_mut(&NodeId(4)).unwrap().0.clock_ahead_ms = -3_600_000;
+    world.observations.nodes.clear();
+    world.components =
+        vec![("orders".to_owned(), "down".to_owned(), "1 of 3 are ready".to_owned())];
+    let removed = Tombstone { name: NodeName::new("old").unwrap(), removed_at: NOW };
+    world.state.metadata.tombstones.insert(NodeId(9), removed);
+    world.master(1).troubles = vec![
+        Trouble {
+            kind: TroubleKind::Proposal,
+            node: None,
+            count: 1,
+            last_ago_ms: 61_000,
+            words: "no leader".to_owned(),
+        },
+        Trouble {
+            kind: TroubleKind::RefusedNode,
+            node: Some(NodeId(9)),
+            count: 3,
+            last_ago_ms: 600,
+            words: String::new(),
+        },
+    ];
+    let host = &mut world.answer(1).checkup.host;
+    host.folders[0].mode = 0o755;
+    host.folders[0].free_bytes = 100 << 20;
+    host.secret_files[0].mode = 0o644;
+    host.core_bytes = Some(u64::MAX);
+    host.open_files = Some(1024);
+    host.time_daemon = None;
+    host.certificate_until = Some(NOW);
+    host.sync_us = vec![300_000, 400_000, 500_000];
+    golden("doctor-everything", &world.findings());
+}
+
+/// One change and what it gives.
+#[test]
+fn each_rule_finds_what_it_is_for() {
+    type Change = fn(&mut World);
+    let table: [(&str, Change, &[(&str, &str)]); 25] = [
+        ("a term differs", |w| w.master(3).term = 9, &[("masters-agree", "problem")]),
+        ("a leader differs", |w| w.master(3).leader = None, &[("masters-agree", "problem")]),
+        ("voters differ", |w| w.master(3).voters.truncate(2), &[("masters-agree", "problem")]),
+        (
+            "two leaders",
+            |w| w.master(2).role = "leader".to_owned(),
+            &[("masters-agree", "problem")],
+        ),
+        (
+            "a state differs at the same index",
+            |w| w.master(3).state_digest = "0000".to_owned(),
+            &[("state-equal", "problem")],
+        ),
+        (
+            "a state differs at another index",
+            |w| {
+                w.master(3).state_digest = "0000".to_owned();
+                w.master(3).state_index = 4998;
+            },
+            &[],
+        ),
+        ("a lag", |w| w.master(3).applied_index = 3000, &[("lag", "warning")]),
+        ("a small lag", |w| w.master(3).applied_index = 4900, &[]),
+        (
+            "a clock half a second off",
+            |w| w.answer(2).clock_ahead_ms = 700,
+            &[("clocks", "warning")],
+        ),
+        ("a clock far off", |w| w.answer(2).clock_ahead_ms = -6000, &[("clocks", "problem")]),
+        (
+            "a clock that only seems off",
+            |w| {
+                w.answer(2).clock_ahead_ms = 700;
+                w.answer(2).clock_doubt_ms = 300;
+            },
+            &[],
+        ),
+        (
+            "a closed internal port",
+            |w| w.answer(2).checkup.reaches[0].error = "timed out".to_owned(),
+            &[("ports", "problem")],
+        ),
+        (
+            "a closed admin port",
+            |w| w.answer(2).checkup.reaches[1].error = "timed out".to_owned(),
+            &[("ports", "warning")],
+        ),
+        (
+            "a master that only this one cannot reach",
+            |w| {
+                w.silence(3);
+                for reach in &mut w.answer(1).checkup.reaches {
+                    if reach.node == NodeId(3) {
+                        reach.error = "timed out".to_owned();
+                    }
+                }
+            },
+            &[("masters-answer", "problem"), ("ports", "problem")],
+        ),
+        (
+            "a master that is reached and does not answer",
+            |w| w.silence(3),
+            &[("masters-answer", "problem")],
+        ),
+        (
+            "a slow log",
+            |w| w.master(2).commits.as_mut().unwrap().p99_us = 150_000,
+            &[("writes", "warning")],
+        ),
+        (
+            "a slow log's first commits",
+            |w| {
+                let few = CommitTimes { count: 6, p50_us: 900_000, p99_us: 900_000, max_us: 0 };
+                w.master(2).commits = Some(few);
+            },
+            &[],
+        ),
+        (
+            "a group that may read data",
+            |w| w.answer(2).checkup.host.folders[0].mode = 0o750,
+            &[("permissions", "warning")],
+        ),
+        (
+            "little space",
+            |w| w.answer(2).checkup.host.folders[0].free_bytes = 5 << 30,
+            &[("disk-space", "warning")],
+        ),
+        (
+            "few files left",
+            |w| w.answer(2).checkup.host.folders[0].free_files = 10,
+            &[("disk-space", "warning")],
+        ),
+        (
+            "a certificate that was not renewed",
+            |w| {
+                let host = &mut w.answer(2).checkup.host;
+                host.certificate_until = Some(Timestamp(NOW.0 + 20 * DAY_MS));
+            },
+            &[("certificates", "warning")],
+        ),
+        (
+            "an authority that ends",
+            |w| w.authority_until = Some(Timestamp(NOW.0 + 20 * DAY_MS)),
+            &[("certificates", "problem")],
+        ),
+        (
+            "another version",
+            |w| w.answer(2).checkup.version = "0.2.0".to_owned(),
+            &[("versions", "warning")],
+        ),
+        (
+            "a binary that is too old",
+            |w| w.answer(2).checkup.reads_feature_level = 0,
+            &[("versions", "problem")],
+        ),
+        (
+            "a component that lost a member",
+            |w| w.components[0].1 = "degraded".to_owned(),
+            &[("components", "warning")],
+        ),
+    ];
+    for (what, change, expected) in table {
+        let mut world = World::new();
+        change(&mut world);
+        assert_eq!(world.bad(), expected, "{what}");
+    }
+}
+
+#[test]
+fn voters_and_zones_are_judged_by_what_would_be_lost() {
+    let mut world = World::new();
+    world.answer(2).checkup.zone = "rack-1".to_owned();
+    assert_eq!(world.bad(), [("zones", "warning")], "two of three in one rack");
+    world.answer(3).checkup.zone = "rack-1".to_owned();
+    assert_eq!(world.bad(), [("zones", "warning")], "all in one rack");
+    world.answer(3).checkup.zone = String::new();
+    assert_eq!(world.bad(), [], "what is not known is not blamed");
+
+    let mut world = World::new();
+    for id in 1..=3 {
+        world.master(id).voters = vec![NodeId(1), NodeId(2)];
+    }
+    let bad = world.bad();
+    assert!(bad.contains(&("voters-odd", "warning")), "{bad:?}");
+    assert!(bad.contains(&("learners", "warning")), "m3 joined a month ago: {bad:?}");
+    world.state.metadata.nodes.get_mut(&NodeId(3)).unwrap().joined_at = NOW;
+    assert!(!world.bad().contains(&("learners", "warning")), "it has only just joined");
+}
+
+#[test]
+fn a_repair_takes_away_no_more_than_what_is_too_much() {
+    let mut world = World::new();
+    world.answer(1).checkup.host.folders[1].mode = 0o2777;
+    let findings = world.findings();
+    let finding = findings.iter().find(|it| it.id == "permissions").unwrap();
+    let quorate_plan::doctor::Repair::SetMode { path, mode } = finding.repair.as_ref().unwrap();
+    assert_eq!((path.as_str(), *mode), ("/quorate/configuration", 0o2750));
+    assert!(finding.fix.contains("chmod 2750 /quorate/configuration"), "{}", finding.fix);
+}
