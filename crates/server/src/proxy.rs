@@ -63,6 +63,11 @@ pub(crate) async fn pass_on(State(admin): State<Admin>, request: Request, next: 
         return next.run(request).await;
     }
     let page = page_request(&request);
+    // A leader that has lost its quorum still names itself: to ask it is to ask oneself.
+    let names_itself = admin.control.raft().status().leader == Some(admin.control.node());
+    if names_itself && page.is_some() {
+        return next.run(request).await;
+    }
     match (forward(&admin, request).await, page) {
         (Ok(response), _) => response,
         // A person who reads pages gets this master's view rather than a line of JSON.

@@ -112,7 +112,8 @@ pub(crate) fn status(quorate: bool, healthy: bool) -> Value {
     json!({
         "clusterId": "01J8CLUSTER", "quorate": quorate, "healthy": healthy, "problems": [],
         "leader": "n1", "term": 2, "epoch": 0, "featureLevel": 1, "appliedIndex": 9, "voters": 1,
-        "joint": false, "failureTolerance": 0, "oneMoreDeath": "", "operations": [], "masters": [], "nodeManagers": [],
+        "joint": false, "failureTolerance": 0, "oneMoreDeath": "", "recovery": null,
+        "tombstones": [], "operations": [], "masters": [], "nodeManagers": [],
     })
 }
 
