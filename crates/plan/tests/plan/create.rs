@@ -9,6 +9,9 @@ use super::{
     world::{World, component, instance, spec},
 };
 
+/// Where new instances would listen, by node and port, and why they may not.
+type PortCase<'a> = (&'a [(u64, u16)], &'a [&'a str]);
+
 fn create(spec: ComponentSpec) -> OperationRequest {
     OperationRequest::ComponentCreate { spec }
 }
@@ -74,7 +77,7 @@ fn no_two_on_one_host_get_the_same_port() {
     }
     // db-5 is another node on the host of db-4, as in a throw-away cluster.
     world.state.metadata.nodes.get_mut(&NodeId(5)).unwrap().address = "10.0.0.4".to_owned();
-    let cases: [(&[(u64, u16)], &[&str]); 9] = [
+    let cases: [PortCase<'_>; 9] = [
         (&[(3, 8080)], &[]),
         (&[(1, 8081), (2, 8082)], &[]),
         (&[(1, 8080)], &["instance `web-1` of `web` has it on that host (10.0.0.1)"]),
