@@ -45,6 +45,19 @@ async fn a_folder_is_opened_by_one_node_at_a_time() {
     node.shutdown().await;
 }
 
+/// A heartbeat has 40 ms and a vote 120 ms, connecting included.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn masters_whose_handshake_takes_longer_than_any_deadline_are_connected_all_the_same() {
+    let mut world = World::new();
+    world.handshake = Duration::from_millis(300);
+    let masters = world.start_three().await;
+    for master in &masters {
+        master.node.propose(put("k", "v")).await.unwrap().unwrap();
+    }
+    let first = masters.into_iter().next().unwrap();
+    first.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_masters_write_through_any_read_from_any_transfer_and_restart() {
     let world = World::new();

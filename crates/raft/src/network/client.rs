@@ -26,6 +26,9 @@ use crate::{
     types::{Snapshot, TokioConfig as C, Vote},
 };
 
+/// The engine gives an append no longer than the time between two heartbeats. An answer that is
+/// later is worth having: without it the same entries would be sent again and again.
+const APPEND_LEAST: Duration = Duration::from_millis(150);
 /// How much of a snapshot travels in one message.
 const CHUNK_BYTES: usize = 256 * 1024;
 
@@ -96,13 +99,15 @@ impl Client {
                 .client(self.target, &self.addr, self.lane)
                 .await
                 .map_err(|error| RPCError::Unreachable(Unreachable::new(&error)))?;
-            call(client)
+            let answer = call(client)
                 .await
                 .map(tonic::Response::into_inner)
-                .map_err(|status| self.failed(&status))
+                .map_err(|status| self.failed(&status))?;
+            self.peers.answered(self.target, self.lane);
+            Ok(answer)
         });
         let result = called.await.unwrap_or_else(|_| {
-            self.peers.forget(self.target, self.lane);
+            self.peers.unanswered(self.target, self.lane);
             Err(RPCError::Timeout(Timeout {
                 action,
                 id: self.this.0,
@@ -166,9 +171,11 @@ impl RaftNetworkV2<C> for Client {
     ) -> Result<AppendEntriesResponse<C>, RPCError<C>> {
         let request = convert::append_to(&rpc, self.header());
         let response = self
-            .call(RPCTypes::AppendEntries, option.hard_ttl(), |mut client| async move {
-                client.append(request).await
-            })
+            .call(
+                RPCTypes::AppendEntries,
+                option.hard_ttl().max(APPEND_LEAST),
+                |mut client| async move { client.append(request).await },
+            )
             .await?;
         convert::append_response_from(response).map_err(|error| unreadable(&error))
     }

@@ -6,7 +6,7 @@ use quorate_model::NodeId;
 use tonic::transport::Channel;
 
 /// A master could not be connected to. Nothing was sent.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("cannot connect to {node} at {addr}: {cause}")]
 pub struct DialError {
     /// Who was called.

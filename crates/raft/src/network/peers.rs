@@ -3,8 +3,13 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
 use quorate_model::{ClusterId, Epoch, NodeId};
 use tonic::transport::Channel;
 
@@ -28,7 +33,23 @@ pub(crate) enum Lane {
     Request,
 }
 
-type Connections = HashMap<(NodeId, Lane), (String, Channel)>;
+/// A connection that does not answer for so long is made anew. One late answer is no reason:
+/// making it takes longer than the deadline of most calls.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// A connection that is being made, or is made. Its making belongs to no call, and goes on when
+/// the call that began it has no more time: else a link, or a machine, on which a handshake takes
+/// longer than a heartbeat's deadline would never be connected.
+type Dialing = Shared<BoxFuture<'static, Result<Channel, DialError>>>;
+
+struct Connection {
+    addr: String,
+    dialing: Dialing,
+    /// When it last answered, or was first used; `None` while it is being made.
+    answered: Option<Instant>,
+}
+
+type Connections = HashMap<(NodeId, Lane), Connection>;
 
 /// Clones share the connections.
 #[derive(Clone)]
@@ -78,18 +99,57 @@ impl Peers {
         addr: &str,
         lane: Lane,
     ) -> Result<MastersClient<Channel>, DialError> {
-        let known = self.connections().get(&(node, lane)).cloned();
-        let channel = match known {
-            Some((known_addr, channel)) if known_addr == addr => channel,
-            _ => {
-                let channel = self.dialer.dial(node, addr).await?;
-                self.connections().insert((node, lane), (addr.to_owned(), channel.clone()));
-                channel
+        let dialing = self.dialing(node, addr, lane);
+        let channel = match dialing.clone().await {
+            Ok(channel) => channel,
+            Err(error) => {
+                let mut connections = self.connections();
+                let mine = |known: &Connection| known.dialing.ptr_eq(&dialing);
+                if connections.get(&(node, lane)).is_some_and(mine) {
+                    connections.remove(&(node, lane));
+                }
+                return Err(error);
             }
         };
+        if let Some(connection) = self.connections().get_mut(&(node, lane)) {
+            connection.answered.get_or_insert_with(Instant::now);
+        }
         Ok(MastersClient::new(channel)
             .max_decoding_message_size(MESSAGE_BYTES_MAX)
             .max_encoding_message_size(MESSAGE_BYTES_MAX))
+    }
+
+    /// The connection there is, or the beginning of a new one.
+    fn dialing(&self, node: NodeId, addr: &str, lane: Lane) -> Dialing {
+        let mut connections = self.connections();
+        if let Some(known) = connections.get(&(node, lane)).filter(|known| known.addr == addr) {
+            return known.dialing.clone();
+        }
+        let (dialer, to) = (Arc::clone(&self.dialer), addr.to_owned());
+        let failed = DialError { node, addr: addr.to_owned(), cause: "it was given up".to_owned() };
+        let task = tokio::spawn(async move { dialer.dial(node, &to).await });
+        let dialing = async move { task.await.unwrap_or(Err(failed)) }.boxed().shared();
+        let connection =
+            Connection { addr: addr.to_owned(), dialing: dialing.clone(), answered: None };
+        connections.insert((node, lane), connection);
+        dialing
+    }
+
+    /// The connection has answered a call.
+    pub(crate) fn answered(&self, node: NodeId, lane: Lane) {
+        if let Some(connection) = self.connections().get_mut(&(node, lane)) {
+            connection.answered = Some(Instant::now());
+        }
+    }
+
+    /// A call was not answered in time; if that has been so for a while, the connection is
+    /// forgotten.
+    pub(crate) fn unanswered(&self, node: NodeId, lane: Lane) {
+        let mut connections = self.connections();
+        let answered = connections.get(&(node, lane)).and_then(|known| known.answered);
+        if answered.is_some_and(|at| at.elapsed() > SILENCE) {
+            connections.remove(&(node, lane));
+        }
     }
 
     /// Forgets a connection that failed; the next call connects anew.

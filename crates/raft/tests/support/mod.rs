@@ -42,6 +42,7 @@ pub type Cut = Arc<Mutex<BTreeSet<NodeId>>>;
 struct PlainDialer {
     this: NodeId,
     cut: Cut,
+    handshake: Duration,
 }
 
 #[async_trait]
@@ -54,6 +55,7 @@ impl Dialer for PlainDialer {
                 return Err(failed("cut off".to_owned()));
             }
         }
+        tokio::time::sleep(self.handshake).await;
         let target: SocketAddr = addr.parse().unwrap();
         let from = SocketAddr::from((ip_of(self.this), 0));
         let connector = tower::service_fn(move |_| async move {
@@ -179,6 +181,8 @@ pub struct World {
     pub cut: Cut,
     pub forwards: Arc<Forwards>,
     pub adjust: fn(&mut RaftOptions),
+    /// How long making a connection takes.
+    pub handshake: Duration,
 }
 
 impl World {
@@ -190,7 +194,8 @@ impl World {
         let cluster = ClusterId::from_parts(7, 7);
         let (keyring, _) = Keyring::create(&RootKey::generate(), cluster).unwrap();
         let (cut, forwards) = (Cut::default(), Arc::default());
-        Self { root: TempDir::new().unwrap(), keyring, cluster, cut, forwards, adjust }
+        let (root, handshake) = (TempDir::new().unwrap(), Duration::ZERO);
+        Self { root, keyring, cluster, cut, forwards, adjust, handshake }
     }
 
     pub fn folder(&self, node: u64) -> PathBuf {
@@ -205,7 +210,7 @@ impl World {
 
     pub async fn open(&self, options: RaftOptions) -> Result<(RaftNode, OpenReport), RaftError> {
         let this = options.node;
-        let dialer = PlainDialer { this, cut: Arc::clone(&self.cut) };
+        let dialer = PlainDialer { this, cut: Arc::clone(&self.cut), handshake: self.handshake };
         let authorizer = ByAddress { this, cut: Arc::clone(&self.cut) };
         RaftNode::open(options, self.keyring.clone(), Arc::new(dialer), Arc::new(authorizer)).await
     }
