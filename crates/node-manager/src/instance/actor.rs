@@ -149,7 +149,7 @@ impl Actor {
             }
             Decision::Watch => self.watch(desired).await,
             Decision::Stop(reason) => self.stop(desired, reason).await,
-            Decision::Start(reason) => self.start(desired, reason).await,
+            Decision::Start(reason) => self.start(desired, reason, attachment).await,
         }
     }
 
@@ -230,7 +230,7 @@ impl Actor {
         }
     }
 
-    async fn start(&mut self, desired: &DesiredInstance, reason: StartReason) {
+    async fn start(&mut self, desired: &DesiredInstance, reason: StartReason, found: &Attachment) {
         if let Some(at) = self.backoff.not_before(Instant::now()) {
             self.wait_until(at).await;
             return;
@@ -243,7 +243,7 @@ impl Actor {
         };
         info!(
             instance = %self.instance, generation = %desired.generation,
-            start_generation = %desired.start_generation, ?reason, "the instance is started"
+            start_generation = %desired.start_generation, ?reason, ?found, "the instance is started"
         );
         match self.host.supervisor.start(&launch_spec(desired, rendered)).await {
             Ok(running) => {
