@@ -217,16 +217,12 @@ async fn run_with_kills(cluster: &mut ProcessCluster, failpoints: &str, path: &s
         cluster.masters[index].start();
         cluster.await_voters(3).await;
     }
-    let id = eventually_submitted(cluster, path, body).await;
-    let (mut kills, deadline) = (0, Instant::now() + Duration::from_secs(500));
+    let mut kills = 0;
+    let key = failpoints.split(':').next().unwrap();
+    let id = eventually_submitted(cluster, path, body, key, &mut kills).await;
+    let deadline = Instant::now() + Duration::from_secs(500);
     loop {
-        for master in &mut cluster.masters {
-            if master.has_ended() {
-                master.await_end();
-                kills += 1;
-                master.start();
-            }
-        }
+        kills += start_what_ended(cluster);
         let operation = cluster.get_somewhere(&format!("/admin/api/operations/{id}")).await;
         let status = operation.as_ref().and_then(|it| it["status"].as_str().map(str::to_owned));
         match status.as_deref() {
@@ -237,23 +233,46 @@ async fn run_with_kills(cluster: &mut ProcessCluster, failpoints: &str, path: &s
         assert!(Instant::now() < deadline, "after {kills} kills: {operation:#?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(kills > 0);
-    // The last boundary may lie after the operation's end.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    for master in &mut cluster.masters {
-        if master.has_ended() {
-            master.await_end();
-            master.start();
-        }
+    // The last boundary may lie after the operation's end: then its mark is still to come.
+    let last = failpoints.rsplit(',').next().unwrap();
+    if let Some(mark) = last.strip_prefix("finished:").and_then(|it| it.split_once(':')) {
+        let mark = std::path::Path::new(mark.1).to_owned();
+        eventually("the last kill", Duration::from_secs(30), || async { mark.exists() }).await;
     }
+    assert!(kills > 0);
+    // Whoever wrote the mark is gone by the time the others are seen well.
+    cluster.await_voters(3).await;
+    start_what_ended(cluster);
     cluster.await_voters(3).await;
 }
 
-/// Submits once the leader sees all masters well again.
-async fn eventually_submitted(cluster: &ProcessCluster, path: &str, body: Value) -> String {
+/// Starts the masters that ended, and says how many those were.
+fn start_what_ended(cluster: &mut ProcessCluster) -> usize {
+    let mut ended = 0;
+    for master in &mut cluster.masters {
+        if master.has_ended() {
+            master.await_end();
+            ended += 1;
+            master.start();
+        }
+    }
+    ended
+}
+
+/// Submits once the leader sees all masters well again. The leader may be killed before it
+/// answers: the same key then finds the operation that was begun.
+async fn eventually_submitted(
+    cluster: &mut ProcessCluster,
+    path: &str,
+    body: Value,
+    key: &str,
+    kills: &mut usize,
+) -> String {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
-        let answer = cluster.call_somewhere(Method::POST, path, Some(body.clone()), &[]).await;
+        let headers = [("Idempotency-Key", key)];
+        let answer = cluster.call_somewhere(Method::POST, path, Some(body.clone()), &headers).await;
+        *kills += start_what_ended(cluster);
         if answer.status == 202 {
             return answer.body["id"].as_str().unwrap().to_owned();
         }
