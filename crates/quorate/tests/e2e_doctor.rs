@@ -41,15 +41,9 @@ fn of(report: &Value, id: &str) -> Vec<String> {
 
 /// Waits until the doctor on a node ends with this code and its report is as wanted.
 async fn until(node: &NodeHandle, what: &str, code: i32, wanted: impl Fn(&Value) -> bool) -> Value {
-    let mut last = Value::Null;
-    eventually_some(what, SOON, || {
+    eventually_some(what, SOON, || async {
         let (ended, report) = doctor(node, &[]);
-        let found = (ended == Some(code) && wanted(&report)).then(|| report.clone());
-        if found.is_none() && report != last {
-            println!("{what}: {ended:?} {report:#}");
-            last = report;
-        }
-        async { found }
+        (ended == Some(code) && wanted(&report)).then_some(report)
     })
     .await
 }
