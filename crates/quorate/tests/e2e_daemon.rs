@@ -488,7 +488,13 @@ async fn the_leaders_stop_loses_no_write_of_a_client_that_tries_once_more() {
     let stopped = cluster.masters[leader].call(&["stop", "-o", "json"]);
     let view = data(&stopped);
     assert_eq!(view["state"], "stopped");
-    assert!(view["handedOverTo"].as_str().is_some_and(|heir| heir.starts_with('n')), "{view}");
+    // On a busy machine another may have come to lead just before: then there is nothing to hand
+    // over, and the master's log says nothing of an attempt.
+    let log = cluster.masters[leader].log();
+    match view["handedOverTo"].as_str() {
+        Some(heir) => assert!(heir.starts_with('n'), "{view}"),
+        None => assert!(!log.contains("leadership not handed over"), "{view} {log}"),
+    }
     assert!(cluster.masters[leader].await_end().success());
     so_far(began.load(std::sync::atomic::Ordering::Relaxed) + 20).await;
     end.send_replace(true);

@@ -101,8 +101,9 @@ pub(crate) fn render(control: &Control, http: &HttpMetrics) -> Result<String, fm
         number(now.failed_calls),
     );
     let commits = Family::<Vec<(String, String)>, Gauge<f64, AtomicU64>>::default();
-    for (quantile, micros) in [("0.5", now.commits.p50_us), ("0.99", now.commits.p99_us)] {
-        let labels = vec![("quantile".to_owned(), quantile.to_owned())];
+    // A label `quantile` belongs to summaries alone.
+    for (percentile, micros) in [("50", now.commits.p50_us), ("99", now.commits.p99_us)] {
+        let labels = vec![("percentile".to_owned(), percentile.to_owned())];
         commits.get_or_create(&labels).set(Duration::from_micros(micros).as_secs_f64());
     }
     registry.register_with_unit(
