@@ -51,6 +51,8 @@ use crate::{
 
 /// How long `initialize` and `trigger_snapshot` wait.
 const WAIT: Duration = Duration::from_secs(30);
+/// How often `trigger_snapshot` asks for one anew.
+const SNAPSHOT_ASKED_EVERY: Duration = Duration::from_millis(250);
 /// For how long a leader whose quorum does not answer goes on with its duties.
 const LEADERSHIP_GRACE: Duration = Duration::from_secs(1);
 /// How often a leader looks whether its quorum still answers.
@@ -212,17 +214,22 @@ impl RaftNode {
     pub async fn trigger_snapshot(&self) -> Result<(), RaftError> {
         let target = self.status().applied;
         let raft = &self.inner.shared.raft;
-        raft.trigger()
-            .snapshot()
-            .await
-            .map_err(|error| RaftError::Stopped { reason: error.to_string() })?;
         let deadline = Instant::now() + WAIT;
+        let mut ask_at = Instant::now();
         while self.status().snapshot < target {
             if self.status().role == Role::Stopped {
                 return Err(self.stopped_error());
             }
             if Instant::now() >= deadline {
                 return Err(RaftError::Timeout { what: "the snapshot".to_owned(), waited: WAIT });
+            }
+            // Asked while an older one is being written, the engine does nothing.
+            if Instant::now() >= ask_at {
+                ask_at = Instant::now() + SNAPSHOT_ASKED_EVERY;
+                raft.trigger()
+                    .snapshot()
+                    .await
+                    .map_err(|error| RaftError::Stopped { reason: error.to_string() })?;
             }
             sleep(Duration::from_millis(5)).await;
         }
