@@ -3,11 +3,7 @@
 //! Every change is conditional on the membership it was decided on, so that two deciders cannot
 //! overwrite each other, and a change of voters that was interrupted is finished first.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    future::Future,
-    time::Duration,
-};
+use std::{future::Future, time::Duration};
 
 use openraft::{
     BasicNode, ChangeMembers, Precondition,
@@ -17,8 +13,14 @@ use openraft::{
 use quorate_model::{LogIndex, NodeId};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{RaftNode, Role};
-use crate::{MembershipError, types::StoredMembership};
+use super::{
+    RaftNode, Role,
+    decide::{self, Decision},
+};
+use crate::{
+    MembershipError,
+    types::{Membership, StoredMembership},
+};
 
 /// How long a change may take.
 const CHANGE: Duration = Duration::from_secs(30);
@@ -29,28 +31,13 @@ const POLL: Duration = Duration::from_millis(10);
 /// A peer that has not answered for so many leases is not given the leadership.
 const ALIVE_LEASES: u32 = 3;
 
-/// What a decision about the membership is.
-enum Decision {
-    /// It is as wanted already.
-    Nothing,
-    Change(ChangeMembers<u64, BasicNode>),
-    Refuse(String),
-}
-
 impl RaftNode {
     /// Adds a master without a vote; it begins to receive the log. Doing it twice is doing it once.
     ///
     /// # Errors
     /// On any node but the leader, or when no majority confirms the change in time.
     pub async fn add_learner(&self, node: NodeId, addr: &str) -> Result<(), MembershipError> {
-        self.change("the new learner's entry", |membership| {
-            match membership.membership().get_node(&node.0) {
-                Some(known) if known.addr == addr => Decision::Nothing,
-                Some(_) => Decision::Change(ChangeMembers::SetNodes(one(node, addr))),
-                None => Decision::Change(ChangeMembers::AddNodes(one(node, addr))),
-            }
-        })
-        .await
+        self.change("the new learner's entry", |now| decide::add_learner(now, node, addr)).await
     }
 
     /// Gives learners a vote, all in one change of voters, after they are level with the log as it
@@ -60,17 +47,7 @@ impl RaftNode {
     /// As [`RaftNode::add_learner`]; also when a node is not a learner or does not catch up.
     pub async fn promote(&self, nodes: &[NodeId]) -> Result<(), MembershipError> {
         self.caught_up(nodes).await?;
-        self.change("the new voters' entry", |membership| {
-            let voters: BTreeSet<u64> = membership.voter_ids().collect();
-            let wanted: BTreeSet<u64> =
-                voters.iter().copied().chain(nodes.iter().map(|node| node.0)).collect();
-            match wanted.iter().find(|id| membership.get_node(id).is_none()) {
-                Some(id) => Decision::Refuse(format!("n{id} is not a learner")),
-                None if wanted == voters => Decision::Nothing,
-                None => Decision::Change(ChangeMembers::ReplaceAllVoters(wanted)),
-            }
-        })
-        .await
+        self.change("the new voters' entry", |now| decide::promote(now, nodes)).await
     }
 
     /// Takes nodes out of the membership: their votes in one change of voters, then the nodes.
@@ -103,23 +80,7 @@ impl RaftNode {
             )));
         }
         self.caught_up(gain).await?;
-        let lose: BTreeSet<u64> = lose.iter().map(|node| node.0).collect();
-        self.change("the exchange of votes", |membership| {
-            let voters: BTreeSet<u64> = membership.voter_ids().collect();
-            let wanted: BTreeSet<u64> = voters
-                .iter()
-                .copied()
-                .chain(gain.iter().map(|node| node.0))
-                .filter(|id| !lose.contains(id))
-                .collect();
-            match wanted.iter().find(|id| membership.get_node(id).is_none()) {
-                Some(id) => Decision::Refuse(format!("n{id} is not a learner")),
-                None if wanted == voters => Decision::Nothing,
-                None if wanted.is_empty() => Decision::Refuse("no voter would remain".to_owned()),
-                None => Decision::Change(ChangeMembers::ReplaceAllVoters(wanted)),
-            }
-        })
-        .await
+        self.change("the exchange of votes", |now| decide::exchange_votes(now, lose, gain)).await
     }
 
     /// Takes learners out of the membership: nothing is sent to them any more. Doing it twice is
@@ -128,19 +89,7 @@ impl RaftNode {
     /// # Errors
     /// As [`RaftNode::add_learner`]; also when one of them votes.
     pub async fn forget(&self, nodes: &[NodeId]) -> Result<(), MembershipError> {
-        let gone: BTreeSet<u64> = nodes.iter().map(|node| node.0).collect();
-        self.change("the removal of the nodes", |membership| {
-            let present: BTreeSet<u64> =
-                gone.iter().copied().filter(|id| membership.get_node(id).is_some()).collect();
-            if present.is_empty() {
-                Decision::Nothing
-            } else if let Some(id) = membership.voter_ids().find(|id| gone.contains(id)) {
-                Decision::Refuse(format!("n{id} votes still"))
-            } else {
-                Decision::Change(ChangeMembers::RemoveNodes(present))
-            }
-        })
-        .await
+        self.change("the removal of the nodes", |now| decide::remove_nodes(now, nodes)).await
     }
 
     /// Records a new address of a member. Peers make sure by themselves whom they talk to, so a
@@ -149,12 +98,7 @@ impl RaftNode {
     /// # Errors
     /// As [`RaftNode::add_learner`]; also when the node is no member.
     pub async fn set_address(&self, node: NodeId, addr: &str) -> Result<(), MembershipError> {
-        self.change("the new address's entry", |membership| match membership.get_node(&node.0) {
-            None => Decision::Refuse(format!("{node} is not a member")),
-            Some(known) if known.addr == addr => Decision::Nothing,
-            Some(_) => Decision::Change(ChangeMembers::SetNodes(one(node, addr))),
-        })
-        .await
+        self.change("the new address's entry", |now| decide::set_address(now, node, addr)).await
     }
 
     /// Finishes a change of voters that a former leader left half-done. Nothing to do is fine.
@@ -250,7 +194,7 @@ impl RaftNode {
     async fn change(
         &self,
         what: &str,
-        decide: impl Fn(&StoredMembership) -> Decision + Send,
+        decide: impl Fn(&Membership) -> Decision + Send,
     ) -> Result<(), MembershipError> {
         let deadline = Instant::now() + CHANGE;
         let timeout = || MembershipError::Timeout { what: what.to_owned(), waited: CHANGE };
@@ -261,12 +205,11 @@ impl RaftNode {
                 let metrics = metrics.borrow_watched();
                 metrics.membership_config.clone()
             };
-            let configs = membership.get_joint_config();
-            // An interrupted change of voters is finished towards what it was to become.
-            let unfinished = configs.len() > 1;
-            let change = match (unfinished, configs.last()) {
-                (true, Some(target)) => ChangeMembers::ReplaceAllVoters(target.clone()),
-                _ => match decide(&membership) {
+            let unfinished = decide::unfinished(membership.membership());
+            let was_unfinished = unfinished.is_some();
+            let change = match unfinished {
+                Some(change) => change,
+                None => match decide(membership.membership()) {
                     Decision::Nothing => return Ok(()),
                     Decision::Refuse(reason) => return Err(MembershipError::Refused(reason)),
                     Decision::Change(change) => change,
@@ -274,7 +217,7 @@ impl RaftNode {
             };
             let attempt = self.change_once(change, &membership);
             let done = timeout_at(deadline, attempt).await.map_err(|_| timeout())??;
-            if done && !unfinished {
+            if done && !was_unfinished {
                 return Ok(());
             }
             sleep(POLL).await;
@@ -312,10 +255,6 @@ impl RaftNode {
             }
         }
     }
-}
-
-fn one(node: NodeId, addr: &str) -> BTreeMap<u64, BasicNode> {
-    BTreeMap::from([(node.0, BasicNode::new(addr))])
 }
 
 fn stopped(error: &impl ToString) -> MembershipError {

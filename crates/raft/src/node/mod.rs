@@ -1,5 +1,6 @@
 //! One master's Raft node: the only thing the rest of the product sees of consensus.
 
+pub(crate) mod decide;
 mod folder;
 mod forward;
 pub(crate) mod local;

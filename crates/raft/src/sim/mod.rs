@@ -1,10 +1,11 @@
-//! A seeded simulation of three masters: our log store, our state machine and the engine, on
-//! simulated time and a simulated network, in one thread.
+//! A seeded simulation of masters: our log store, our state machine, our decisions on the
+//! membership and the engine, on simulated time and a simulated network, in one thread.
 //!
 //! A seed fixes every delay, every lost message and every election timeout, so that a failure is
 //! reproduced by its seed. Running a seed twice gives identical traces.
 
 mod network;
+mod operator;
 mod scenario;
 mod world;
 
@@ -38,6 +39,8 @@ pub struct SimReport {
     pub leaders: BTreeMap<u64, u64>,
     /// How many messages were sent and how many of them were lost.
     pub messages: (u64, u64),
+    /// How many masters joined, were removed, and were given the leadership, all to the end.
+    pub changes: (u64, u64, u64),
 }
 
 /// A property that did not hold.

@@ -68,7 +68,7 @@ impl Client {
         to: u64,
         option: &RPCOption,
     ) -> Result<(), RPCError<C>> {
-        let lost = self.world.is_lost();
+        let lost = self.world.is_lost(from, to);
         let delay = self.world.delay(DELAY_US.0, DELAY_US.1);
         let end = if lost { "lost" } else { "sent" };
         self.world.note(format_args!("{what} n{from}->n{to} {end}"));

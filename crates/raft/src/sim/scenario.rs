@@ -1,5 +1,6 @@
-//! The scenario: clients write while messages are lost and leaders crash; in the end nothing
-//! acknowledged is missing and all masters hold the same bytes.
+//! The scenario: clients write while messages are lost, links are cut, masters crash, join, leave
+//! and hand over the leadership; in the end nothing acknowledged is missing and all masters hold
+//! the same bytes.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +17,12 @@ use quorate_keyring::{Keyring, RootKey};
 use quorate_model::{ClusterId, Epoch, NodeId, RequestId, SettingKey, Timestamp};
 use quorate_state::{Command, Proposal};
 
-use super::{SimConfig as C, SimRaft, SimReport, Violation, network::Network, world::World};
+use super::{
+    SimConfig as C, SimRaft, SimReport, Violation,
+    network::Network,
+    operator::{self, Wish},
+    world::World,
+};
 use crate::{
     RaftOptions,
     log_store::{LogStore, Threading, failure::Failure},
@@ -25,7 +31,10 @@ use crate::{
     vault::Vault,
 };
 
+/// The masters in the beginning.
 const NODES: [u64; 3] = [1, 2, 3];
+/// No more masters than this at a time.
+const MASTERS_MAX: usize = 7;
 /// How long the masters have to become level when the faults are over.
 const SETTLE: Duration = Duration::from_secs(60);
 
@@ -36,15 +45,25 @@ pub struct Scenario {
     pub clients: u64,
     /// How often the leader crashes and comes back.
     pub crashes: u64,
+    /// How often a master joins, leaves, or is given the leadership, with a fault meanwhile.
+    pub changes: u64,
     /// How many of a thousand messages are lost.
     pub loss_permille: u64,
     /// A snapshot is made after so many entries.
     pub snapshot_after_entries: u64,
 }
 
+impl Scenario {
+    /// One in which the membership changes all the time.
+    #[must_use]
+    pub fn of_changes() -> Self {
+        Self { clients: 2, crashes: 0, changes: 6, ..Self::default() }
+    }
+}
+
 impl Default for Scenario {
     fn default() -> Self {
-        Self { clients: 4, crashes: 3, loss_permille: 20, snapshot_after_entries: 50 }
+        Self { clients: 4, crashes: 3, changes: 0, loss_permille: 20, snapshot_after_entries: 50 }
     }
 }
 
@@ -62,6 +81,9 @@ struct Run {
     cluster: ClusterId,
     keyring: Keyring,
     masters: BTreeMap<u64, Master>,
+    /// Ids are never used again.
+    next_id: u64,
+    changes: (u64, u64, u64),
     acknowledged: Arc<Mutex<BTreeMap<String, String>>>,
     stop: Arc<std::sync::atomic::AtomicBool>,
 }
@@ -85,14 +107,17 @@ impl Scenario {
                 cluster,
                 keyring,
                 masters: BTreeMap::new(),
+                next_id: NODES.len() as u64 + 1,
+                changes: (0, 0, 0),
                 acknowledged: Arc::default(),
                 stop: Arc::default(),
             };
             run.play().await.map_err(violation)?;
             let acknowledged =
                 run.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
+            let changes = run.changes;
             let (trace, leaders, messages) = run.world.into_parts();
-            Ok(SimReport { trace, acknowledged, leaders, messages })
+            Ok(SimReport { trace, acknowledged, leaders, messages, changes })
         })
     }
 }
@@ -117,15 +142,87 @@ impl Run {
                 self.start(leader).await?;
             }
         }
+        for _ in 0..self.scenario.changes {
+            self.change().await?;
+        }
         C::sleep(Duration::from_secs(1)).await;
         self.stop.store(true, std::sync::atomic::Ordering::SeqCst);
         self.world.stop_losing();
         self.settle().await?;
         self.check()?;
-        for node in NODES {
+        let nodes: Vec<u64> = self.masters.keys().copied().collect();
+        for node in nodes {
             self.crash(node).await;
         }
         self.world.violation().map_or(Ok(()), Err)
+    }
+
+    /// One change of who is a master or who leads, and a fault while it is made.
+    async fn change(&mut self) -> Result<(), String> {
+        let Some(leader) = self.world.leader() else {
+            C::sleep(Duration::from_secs(1)).await;
+            return Ok(());
+        };
+        let voters = operator::members(&leader).voters;
+        let any = voters[usize::try_from(self.world.roll(voters.len() as u64)).unwrap_or(0)];
+        let wish = match self.world.roll(3) {
+            0 if self.masters.len() < MASTERS_MAX => Wish::Join(self.next_id),
+            1 if voters.len() > NODES.len() => Wish::Remove(any),
+            _ => Wish::Transfer(any),
+        };
+        if let Wish::Join(node) = wish {
+            self.next_id += 1;
+            self.start(node).await?;
+        }
+        self.world.note(format_args!("{wish:?} with {voters:?}"));
+        let operating = SimRuntime::spawn(operator::fulfil(self.world.clone(), wish));
+        self.fault().await?;
+        let mut done = operating.await.map_err(|error| error.to_string())?;
+        // A master is in it to the end or gone, before its process is left to itself or ended for
+        // ever: what was given up is tried again, without faults.
+        if !done && !matches!(wish, Wish::Transfer(_)) {
+            done = operator::fulfil(self.world.clone(), wish).await;
+            if !done {
+                return Err(format!("{wish:?} is not possible though nothing is wrong"));
+            }
+        }
+        match wish {
+            Wish::Join(_) => self.changes.0 += 1,
+            Wish::Transfer(_) => self.changes.2 += u64::from(done),
+            Wish::Remove(node) => {
+                self.changes.1 += 1;
+                self.crash(node).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// A master crashes, is cut off, or hears or is heard by nobody, for a while.
+    async fn fault(&mut self) -> Result<(), String> {
+        let nodes: Vec<u64> = self.masters.keys().copied().collect();
+        let one = nodes[usize::try_from(self.world.roll(nodes.len() as u64)).unwrap_or(0)];
+        let others = nodes.iter().filter(|&&other| other != one);
+        C::sleep(self.world.delay(10_000, 500_000)).await;
+        let kind = self.world.roll(5);
+        if kind == 0 {
+            return Ok(());
+        }
+        if kind == 1 {
+            self.crash(one).await;
+            C::sleep(self.world.delay(300_000, 2_000_000)).await;
+            return self.start(one).await;
+        }
+        let away = others.clone().map(|&other| (one, other));
+        let back = others.clone().map(|&other| (other, one));
+        let ways = match kind {
+            2 => away.collect(),
+            3 => back.collect(),
+            _ => away.chain(back).collect(),
+        };
+        self.world.cut(ways);
+        C::sleep(self.world.delay(300_000, 3_000_000)).await;
+        self.world.cut(std::collections::BTreeSet::new());
+        Ok(())
     }
 
     async fn start(&mut self, node: u64) -> Result<(), String> {
@@ -182,7 +279,10 @@ impl Run {
             while !stop.load(std::sync::atomic::Ordering::SeqCst) {
                 C::sleep(world.delay(5_000, 60_000)).await;
                 let nodes = world.nodes();
-                let Some(raft) = nodes.iter().find(|raft| raft.is_leader()) else { continue };
+                // While links are cut, two may say that they lead; both are asked.
+                let leaders: Vec<_> = nodes.iter().filter(|raft| raft.is_leader()).collect();
+                let which = usize::try_from(world.roll(leaders.len() as u64)).unwrap_or(0);
+                let Some(raft) = leaders.get(which) else { continue };
                 let key = format!("c{client}-{count}");
                 count += 1;
                 let Some(replicated) = proposal(&world, &key, count) else {
@@ -225,7 +325,7 @@ impl Run {
                     .collect();
                 let longest = ends.iter().map(|(last, _)| *last).max().flatten();
                 let all = ends.iter().all(|&(last, applied)| last == longest && applied == longest);
-                if all && self.leader().is_some() && ends.len() == NODES.len() {
+                if all && self.leader().is_some() && ends.len() == self.masters.len() {
                     return;
                 }
                 C::sleep(Duration::from_millis(50)).await;
@@ -241,8 +341,15 @@ impl Run {
         for state in &states {
             bytes.push(state.encode().map_err(|error| error.to_string())?);
         }
+        let names: Vec<u64> = self.masters.keys().copied().collect();
         if let Some(other) = bytes.iter().position(|encoded| *encoded != bytes[0]) {
-            return Err(format!("the states of n1 and n{} differ", other + 1));
+            return Err(format!("the states of n{} and n{} differ", names[0], names[other]));
+        }
+        // Whoever joined to the end is a member, and nobody else than those who run.
+        let members = self.world.nodes().first().map(operator::members).unwrap_or_default();
+        let strangers = members.voters.iter().chain(&members.learners);
+        if let Some(gone) = strangers.clone().find(|node| !self.masters.contains_key(node)) {
+            return Err(format!("n{gone} is gone and still a member: {members:?}"));
         }
         let acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, value) in &*acknowledged {

@@ -1,13 +1,16 @@
 //! What the simulated masters share: who is up, the dice, and the record of what happened.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use openraft::{Instant as _, type_config::TypeConfigExt, type_config::alias::InstantOf};
+use openraft::{
+    Instant as _, async_runtime::watch::WatchReceiver, type_config::TypeConfigExt,
+    type_config::alias::InstantOf,
+};
 
 use super::{SimConfig, SimRaft};
 
@@ -20,6 +23,8 @@ struct Inner {
     dice: u64,
     loss_permille: u64,
     up: BTreeMap<u64, SimRaft>,
+    /// Ways on which nothing arrives, by sender and receiver.
+    cut: BTreeSet<(u64, u64)>,
     trace: String,
     leaders: BTreeMap<u64, u64>,
     violation: Option<String>,
@@ -34,6 +39,7 @@ impl World {
             dice: seed,
             loss_permille,
             up: BTreeMap::new(),
+            cut: BTreeSet::new(),
             trace: String::new(),
             leaders: BTreeMap::new(),
             violation: None,
@@ -62,10 +68,10 @@ impl World {
     }
 
     /// Decides whether a message is lost, and counts it.
-    pub(super) fn is_lost(&self) -> bool {
+    pub(super) fn is_lost(&self, from: u64, to: u64) -> bool {
         let rolled = self.roll(1000);
         let mut inner = self.lock();
-        let lost = rolled < inner.loss_permille;
+        let lost = rolled < inner.loss_permille || inner.cut.contains(&(from, to));
         inner.sent += 1;
         inner.lost += u64::from(lost);
         lost
@@ -73,6 +79,12 @@ impl World {
 
     pub(super) fn stop_losing(&self) {
         self.lock().loss_permille = 0;
+    }
+
+    /// From now on nothing arrives on these ways, and everything on all others.
+    pub(super) fn cut(&self, ways: BTreeSet<(u64, u64)>) {
+        self.note(format_args!("cut {ways:?}"));
+        self.lock().cut = ways;
     }
 
     pub(super) fn set_up(&self, node: u64, raft: SimRaft) {
@@ -89,6 +101,12 @@ impl World {
 
     pub(super) fn nodes(&self) -> Vec<SimRaft> {
         self.lock().up.values().cloned().collect()
+    }
+
+    /// Somebody who says that it leads, in the newest term.
+    pub(super) fn leader(&self) -> Option<SimRaft> {
+        let term = |raft: &SimRaft| raft.metrics().borrow_watched().current_term;
+        self.nodes().into_iter().filter(SimRaft::is_leader).max_by_key(term)
     }
 
     /// Since the run began, in microseconds.
