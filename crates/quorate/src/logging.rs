@@ -31,7 +31,9 @@ pub(crate) fn init(command: &Command, verbose: u8, log: Option<PathBuf>) {
         (_, _) => "trace",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter);
+    // A line that cannot be written, as on a full disk, is lost. The default is to say so on stderr,
+    // which often is that very log: that panics, and takes the task along that only wanted to log.
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
     // There is one log for each process, and it begins here: nobody can have begun it before.
     if let Some(log) = log {
         let writer = Mutex::new(Rotated(LogWriter::open(log, ROTATION)));

@@ -11,7 +11,7 @@ pub struct Numbers {
     pub ready: bool,
     /// Whether this master leads.
     pub leads: bool,
-    /// The Raft term.
+    /// The Raft term; on a leader, the one it leads in.
     pub term: u64,
     /// The end of this master's log.
     pub last_log_index: u64,
@@ -49,6 +49,8 @@ pub struct Numbers {
 #[must_use]
 pub fn read(control: &Control) -> Numbers {
     let raft = control.raft().status();
+    // Read by itself, the term could be the one before or after that which is led in.
+    let led = control.leading();
     let state = control.state();
     let metadata = &state.metadata;
     let index = |at: Option<LogIndex>| at.map_or(0, |at| at.0);
@@ -56,8 +58,8 @@ pub fn read(control: &Control) -> Numbers {
     let failed = |kind| troubles.iter().filter(|it| it.kind == kind).map(|it| it.count).sum();
     Numbers {
         ready: control.readiness().live().ready,
-        leads: control.leading().is_some(),
-        term: raft.term.0,
+        leads: led.is_some(),
+        term: led.unwrap_or(raft.term).0,
         last_log_index: index(raft.last_log),
         committed_index: index(raft.committed),
         applied_index: index(raft.applied),
