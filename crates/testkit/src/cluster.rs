@@ -1,11 +1,11 @@
-//! A whole cluster of real processes on loopback.
+//! A whole cluster of real processes, on loopback or on hosts of their own.
 
 use std::{path::Path, process::Command, time::Duration};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{NodeHandle, Rest, eventually_some, wait::eventually};
+use crate::{NodeHandle, Rest, eventually_some, hosts::Hosts, wait::eventually};
 
 /// How long a whole cluster may take to become ready on a busy machine.
 const READY: Duration = Duration::from_secs(60);
@@ -24,6 +24,7 @@ pub struct ClusterBuilder {
     env: Vec<(String, String)>,
     master_disk_mebibytes: Option<u32>,
     calm: bool,
+    own_hosts: bool,
 }
 
 impl ClusterBuilder {
@@ -37,6 +38,7 @@ impl ClusterBuilder {
             env: Vec::new(),
             master_disk_mebibytes: None,
             calm: false,
+            own_hosts: false,
         }
     }
 
@@ -76,6 +78,14 @@ impl ClusterBuilder {
         self
     }
 
+    /// Gives every node a host of its own, with a network between them that can be cut (see
+    /// [`ProcessCluster::hosts`]). Needs root and iproute2.
+    #[must_use]
+    pub const fn on_own_hosts(mut self) -> Self {
+        self.own_hosts = true;
+        self
+    }
+
     /// Makes, joins and starts all nodes and waits until they are ready.
     ///
     /// # Panics
@@ -97,11 +107,21 @@ impl ClusterBuilder {
             }
             node
         };
-        let masters: Vec<_> =
+        let mut masters: Vec<_> =
             (1..=self.masters).map(|n| node(&format!("m{n}"), Some(&root_key))).collect();
-        let managers: Vec<_> = (1..=self.managers).map(|n| node(&format!("nm{n}"), None)).collect();
+        let mut managers: Vec<_> =
+            (1..=self.managers).map(|n| node(&format!("nm{n}"), None)).collect();
+        let hosts = self
+            .own_hosts
+            .then(|| Hosts::build(self.masters + self.managers).unwrap_or_else(|e| panic!("{e}")));
+        if let Some(hosts) = &hosts {
+            for (host, node) in masters.iter_mut().chain(&mut managers).enumerate() {
+                node.put_on_host(hosts.namespace(host), hosts.address(host));
+            }
+        }
+        let rest = Rest::new();
         let mut cluster =
-            ProcessCluster { masters, managers, rest: Rest::new(), root_key, _folder: folder };
+            ProcessCluster { masters, managers, rest, root_key, hosts, _folder: folder };
         cluster.start_masters().await;
         cluster.start_managers().await;
         cluster
@@ -119,13 +139,15 @@ pub struct ProcessCluster {
     pub rest: Rest,
     /// The cluster's root key.
     pub root_key: String,
+    /// The hosts, when every node has its own: the masters' first, in order, then the others'.
+    pub hosts: Option<Hosts>,
     _folder: TempDir,
 }
 
 impl ProcessCluster {
     async fn start_masters(&mut self) {
         let first = &mut self.masters[0];
-        let (admin, internal) = (loopback(first.admin_port), loopback(first.internal_port));
+        let (admin, internal) = (first.admin_addr(), first.internal_addr());
         let name = first.name.clone();
         let _ = first.must(&[
             "init",
@@ -146,7 +168,7 @@ impl ProcessCluster {
         for index in 1..self.masters.len() {
             let token = self.token("master").await;
             let node = &mut self.masters[index];
-            let (admin, internal) = (loopback(node.admin_port), loopback(node.internal_port));
+            let (admin, internal) = (node.admin_addr(), node.internal_addr());
             let name = node.name.clone();
             let _ = node.must(&[
                 "join",
@@ -174,7 +196,7 @@ impl ProcessCluster {
             self.call_somewhere(reqwest::Method::POST, "/admin/api/tokens", Some(body), &[]).await;
         let token = answer.body["token"].as_str().unwrap().to_owned();
         let mut node = self.masters[0].another(self._folder.path(), name);
-        let (admin, internal) = (loopback(node.admin_port), loopback(node.internal_port));
+        let (admin, internal) = (node.admin_addr(), node.internal_addr());
         let _ = node.must(&[
             "join",
             &token,
@@ -193,8 +215,8 @@ impl ProcessCluster {
         for index in 0..self.managers.len() {
             let token = self.token("node-manager").await;
             let node = &mut self.managers[index];
-            let name = node.name.clone();
-            let _ = node.must(&["join", &token, "--name", &name, "--advertise", "127.0.0.1"]);
+            let (name, address) = (node.name.clone(), node.address.to_string());
+            let _ = node.must(&["join", &token, "--name", &name, "--advertise", &address]);
             node.start();
         }
         if !self.managers.is_empty() {
@@ -440,8 +462,4 @@ fn session_members(session: i32) -> Vec<i32> {
         }
     }
     members
-}
-
-fn loopback(port: u16) -> String {
-    format!("127.0.0.1:{port}")
 }

@@ -1,24 +1,30 @@
 //! Clusters for tests: real processes driven from outside, a master within the test's own process
-//! with fake node managers, a checker of histories, and a writer that watches a managed etcd
-//! without a pause.
+//! with fake node managers, hosts with a network between them that can be cut, faults by
+//! chance, a checker of histories, and a writer that watches a managed etcd without a pause.
 //!
 //! Everything here fails a test by panicking with words that say what was waited for.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+pub mod chaos;
 mod cluster;
+mod dice;
 mod etcd_writer;
 mod fake_node_manager;
 pub mod history;
+pub mod hosts;
 mod in_process;
 mod node;
 mod rest;
+mod settings_clients;
 mod wait;
 
 pub use cluster::{ClusterBuilder, ProcessCluster};
+pub use dice::Dice;
 pub use etcd_writer::{EtcdWriter, WriterReport};
 pub use fake_node_manager::FakeNodeManager;
 pub use in_process::InProcessMaster;
 pub use node::{NodeHandle, free_port};
 pub use rest::{Answer, Rest};
+pub use settings_clients::{Seen, SettingsClients, Workload};
 pub use wait::{eventually, eventually_some};

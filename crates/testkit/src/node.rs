@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    net::TcpListener,
+    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::atomic::{AtomicU16, Ordering},
@@ -10,6 +10,8 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+
+use crate::hosts;
 
 /// A port that nothing listens on now. Ports are given out upwards and never twice by one test
 /// process, each test process beginning elsewhere.
@@ -40,6 +42,10 @@ pub struct NodeHandle {
     pub admin_port: u16,
     /// Its internal port; 0 for a node manager.
     pub internal_port: u16,
+    /// Its host's address.
+    pub address: Ipv4Addr,
+    /// Its host's network namespace, when it has a host of its own.
+    namespace: Option<String>,
     binary: PathBuf,
     root_key: Option<String>,
     env: Vec<(String, String)>,
@@ -60,6 +66,8 @@ impl NodeHandle {
             root,
             admin_port: port(),
             internal_port: port(),
+            address: Ipv4Addr::LOCALHOST,
+            namespace: None,
             binary: binary.to_owned(),
             root_key: root_key.map(str::to_owned),
             env: Vec::new(),
@@ -72,6 +80,12 @@ impl NodeHandle {
     /// A further node of the same kind, with the same binary and root key.
     pub(crate) fn another(&self, base: &Path, name: &str) -> Self {
         Self::new(&self.binary, base, name, self.root_key.as_deref())
+    }
+
+    /// Puts the node on a host of its own.
+    pub(crate) fn put_on_host(&mut self, namespace: String, address: Ipv4Addr) {
+        self.namespace = Some(namespace);
+        self.address = address;
     }
 
     /// Puts the node's folder on a small disk of its own (a tmpfs; needs root).
@@ -99,10 +113,13 @@ impl NodeHandle {
         binary.clone_into(&mut self.binary);
     }
 
-    /// A `quorate` command in this node's surroundings.
+    /// A `quorate` command in this node's surroundings, on its host.
     #[must_use]
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut command = match &self.namespace {
+            Some(namespace) => hosts::enter(namespace, &self.binary),
+            None => Command::new(&self.binary),
+        };
         command.args(args).env("QUORATE_ROOT", &self.root).env("NO_COLOR", "1");
         command.env_remove("QUORATE_ROOT_KEY").env_remove("QUORATE_SERVER");
         command.stdin(Stdio::null());
@@ -240,7 +257,19 @@ impl NodeHandle {
     /// The URL of its admin port.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.admin_port)
+        format!("http://{}", self.admin_addr())
+    }
+
+    /// The address of its admin port.
+    #[must_use]
+    pub fn admin_addr(&self) -> String {
+        format!("{}:{}", self.address, self.admin_port)
+    }
+
+    /// The address of its internal port.
+    #[must_use]
+    pub fn internal_addr(&self) -> String {
+        format!("{}:{}", self.address, self.internal_port)
     }
 
     /// The folder of an instance on this node.

@@ -34,9 +34,13 @@ impl Rest {
     /// When the HTTP client cannot be made.
     #[must_use]
     pub fn new() -> Self {
-        crate::cluster::install_tls_provider();
-        let client = Client::builder().timeout(Duration::from_secs(15)).build().unwrap();
-        Self { client, token: None }
+        Self { client: client(Duration::from_secs(15)), token: None }
+    }
+
+    /// Gives up a call after this time from now on.
+    #[must_use]
+    pub fn with_deadline(self, deadline: Duration) -> Self {
+        Self { client: client(deadline), ..self }
     }
 
     /// Calls with this token from now on.
@@ -104,4 +108,9 @@ impl Rest {
         let path = format!("/admin/api/settings/{key}");
         self.call(url, Method::PUT, &path, Some(json!({ "value": value })), &[]).await
     }
+}
+
+fn client(deadline: Duration) -> Client {
+    crate::cluster::install_tls_provider();
+    Client::builder().timeout(deadline).build().unwrap()
 }

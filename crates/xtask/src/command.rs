@@ -3,7 +3,7 @@
 
 use std::{
     env, io,
-    process::{Command, Stdio},
+    process::{Command, ExitCode, Stdio},
 };
 
 use crate::Repository;
@@ -38,6 +38,19 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("`{shown}` failed ({status})")),
         Err(error) => Err(format!("cannot start `{shown}`: {error}")),
+    }
+}
+
+/// Runs another program of the repository, which cargo builds first: `line` and then `arguments`
+/// are cargo's.
+pub(crate) fn hand_over(repository: &Repository, line: &[&str], arguments: &[&str]) -> ExitCode {
+    let line: Vec<&str> = line.iter().chain(arguments).copied().collect();
+    match run(&mut cargo(repository, &line)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

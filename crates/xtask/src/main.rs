@@ -3,7 +3,7 @@
 
 use std::{env, process::ExitCode};
 
-use quorate_xtask::{Repository, bench, package, test, tidy};
+use quorate_xtask::{Repository, bench, chaos, hosts, package, test, tidy};
 
 const HELP: &str = "\
 Usage: cargo xtask TASK
@@ -12,6 +12,9 @@ Usage: cargo xtask TASK
   test [--no-install]   install what the tests need (Debian, as root), then run every check
   bench [ARGS]          run the benchmarks (release build); ARGS go to them
   package [BINARY]      a Debian package of the release build, or of BINARY, in target/package
+  chaos [--minutes N] [--seed S]
+                        strike five masters with faults by chance, and check what must hold
+  hosts [COUNT]         build hosts of network namespaces and change the network between them
 ";
 
 fn main() -> ExitCode {
@@ -25,6 +28,8 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => bench::main(&repository, rest),
         ["package"] => package::main(&repository, None),
         ["package", binary] => package::main(&repository, Some(binary)),
+        ["chaos", rest @ ..] => chaos::main(&repository, rest),
+        ["hosts", rest @ ..] => hosts::main(&repository, rest),
         [] | ["help" | "--help" | "-h"] => {
             eprint!("{HELP}");
             ExitCode::SUCCESS

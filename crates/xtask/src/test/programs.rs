@@ -16,7 +16,7 @@ struct Program {
     why: &'static str,
 }
 
-const PROGRAMS: [Program; 5] = [
+const PROGRAMS: [Program; 7] = [
     Program {
         name: "etcd",
         package: "etcd-server",
@@ -34,6 +34,12 @@ const PROGRAMS: [Program; 5] = [
         why: "sees that a write is on the disk before it is acknowledged",
     },
     Program { name: "mount", package: "mount", why: "makes the small disk that fills up" },
+    Program {
+        name: "ip",
+        package: "iproute2",
+        why: "builds hosts of network namespaces and cuts the links between them",
+    },
+    Program { name: "nsenter", package: "util-linux", why: "starts processes on those hosts" },
 ];
 
 /// Packages keep some of their programs where only root's `PATH` leads.
