@@ -269,8 +269,9 @@ fn everything_at_once_can_still_be_read() {
 /// One change and what it gives.
 #[test]
 fn each_rule_finds_what_it_is_for() {
-    type Change = fn(&mut World);
-    let table: [(&str, Change, &[(&str, &str)]); 25] = [
+    /// What is changed, how, and which findings of which severity it gives.
+    type Row<'a> = (&'a str, fn(&mut World), &'a [(&'a str, &'a str)]);
+    let table: [Row<'_>; 25] = [
         ("a term differs", |w| w.master(3).term = 9, &[("masters-agree", "problem")]),
         ("a leader differs", |w| w.master(3).leader = None, &[("masters-agree", "problem")]),
         ("voters differ", |w| w.master(3).voters.truncate(2), &[("masters-agree", "problem")]),
