@@ -5,7 +5,7 @@
 use std::{
     os::unix::net::UnixDatagram,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
@@ -166,6 +166,69 @@ async fn a_node_is_started_once_restarted_and_stopped_without_the_key() {
     let status = node.quorate(&["status"]);
     assert_eq!(status.status.code(), Some(4), "{}", said(&status));
     assert!(said(&status).contains("quorate start"), "{}", said(&status));
+}
+
+/// A namespace of processes that is entered from outside, as `docker exec` does. Whoever enters
+/// has a parent, a group and a session that have no number there.
+struct Container {
+    unshare: Child,
+    first: i32,
+}
+
+impl Container {
+    fn new() -> Self {
+        let flags = ["--fork", "--kill-child", "--pid", "--mount-proc", "sleep", "600"];
+        let unshare = Command::new("unshare").args(flags).spawn().unwrap();
+        let children = format!("/proc/{0}/task/{0}/children", unshare.id());
+        let deadline = Instant::now() + PATIENCE;
+        let first = loop {
+            let first = std::fs::read_to_string(&children).unwrap_or_default();
+            if let Ok(first) = first.trim().parse::<i32>()
+                && std::fs::read_to_string(format!("/proc/{first}/comm")).unwrap() == "sleep\n"
+            {
+                break first;
+            }
+            assert!(Instant::now() < deadline, "there is no container");
+            std::thread::yield_now();
+        };
+        Self { unshare, first }
+    }
+
+    fn run(&self, inside: &Command) -> Output {
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &self.first.to_string(), "-p", "-m", "--"]);
+        command.arg(inside.get_program()).args(inside.get_args()).stdin(Stdio::null());
+        for (name, value) in inside.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.output().unwrap()
+    }
+}
+
+impl Drop for Container {
+    /// With its first process all of a container ends.
+    fn drop(&mut self) {
+        let _ = self.unshare.kill();
+        let _ = self.unshare.wait();
+    }
+}
+
+#[test]
+fn a_node_runs_in_a_container_that_is_entered_from_outside() {
+    let node = Daemon::init();
+    let container = Container::new();
+    for (args, state) in [
+        (&["start", "--timeout", "60s", "-o", "json"][..], "ready"),
+        (&["restart", "--timeout", "60s", "-o", "json"], "ready"),
+        (&["stop", "-o", "json"], "stopped"),
+    ] {
+        let output = container.run(&node.command(args));
+        assert!(output.status.success(), "{args:?}: {}\n{}", said(&output), node.log());
+        assert_eq!(data(&output)["state"], state, "{args:?}");
+    }
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::{io, time::Duration};
 use procfs::{ProcError, process::Stat};
 use rustix::{
     fd::OwnedFd,
-    process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal},
+    process::{
+        Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal, setsid,
+    },
 };
 use serde::{Deserialize, Serialize};
 use tokio::io::{Interest, unix::AsyncFd};
@@ -192,8 +194,23 @@ pub fn boot_id() -> io::Result<String> {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned())
 }
 
-/// Whether the process is the leader of its session; `false` where that cannot be read.
-pub(crate) fn leads_session(pid: i32) -> bool {
+/// Makes this process the leader of a session: of a new one, unless it leads its own already.
+///
+/// `setsid` refuses a process that leads a group already, which is well where that group is its
+/// own session's. The session is read from `/proc` and not with `getsid`: in a container entered
+/// from outside, the session one comes from has no number (0), and that is no error.
+///
+/// # Errors
+/// When the process leads the group of another's session.
+pub fn lead_session() -> io::Result<()> {
+    match setsid() {
+        Ok(_) => Ok(()),
+        Err(_) if leads_session(getpid().as_raw_nonzero().get()) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn leads_session(pid: i32) -> bool {
     let number = u32::try_from(pid).ok();
     number.and_then(|pid| stat(pid).ok().flatten()).is_some_and(|stat| stat.session == pid)
 }

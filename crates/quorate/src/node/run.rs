@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use quorate_keyring::identity::{NodeIdentity, ReloadableIdentity};
 use quorate_model::{Refusal, codes};
+use quorate_supervisor::lead_session;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -233,12 +234,7 @@ fn stop_on_signal(
 
 /// A daemon belongs to no terminal: neither its Ctrl-C nor its end reaches it.
 fn leave_session() -> Result<(), Refusal> {
-    // One that begins anew in place has left already.
-    let me = rustix::process::getpid();
-    if rustix::process::getsid(None).is_ok_and(|session| session == me) {
-        return Ok(());
-    }
-    rustix::process::setsid().map(drop).map_err(|error| {
+    lead_session().map_err(|error| {
         Refusal::new(codes::INTERNAL, "cannot begin a session of its own").cause(error.to_string())
     })
 }

@@ -17,7 +17,7 @@ use std::{
 };
 
 use quorate_model::Clock;
-use rustix::process::{Signal, getpid, set_child_subreaper, setsid};
+use rustix::process::{Signal, getpid, set_child_subreaper};
 use tokio::{
     net::unix::pipe,
     signal::unix::{SignalKind, signal},
@@ -30,7 +30,7 @@ use crate::{
     SupervisorError,
     folder::InstanceFolder,
     handle::{End, Handle, VERSION},
-    process::{ProcessIdentity, boot_id, leads_session},
+    process::{ProcessIdentity, boot_id, lead_session},
 };
 
 /// How long the lock may be held by a probe or by a shim that is just leaving.
@@ -84,7 +84,7 @@ pub fn run(spec_path: &Path, clock: &dyn Clock) -> ExitCode {
 
 fn try_run(spec_path: &Path, clock: &dyn Clock) -> Result<(), ShimError> {
     // Its own session: a terminal's signals, and a signal to the node manager's group, pass by.
-    open_session()?;
+    lead_session().map_err(prepare("open a new session"))?;
     // Orphaned grandchildren become ours, so they can be waited for.
     set_child_subreaper(Some(getpid())).map_err(prepare("become a subreaper"))?;
     let path = spec_path.parent().unwrap_or_else(|| Path::new("/"));
@@ -96,19 +96,6 @@ fn try_run(spec_path: &Path, clock: &dyn Clock) -> Result<(), ShimError> {
         .build()
         .map_err(prepare("start the runtime"))?;
     runtime.block_on(supervise(&spec, &folder, clock))
-}
-
-/// Leads a session from here on.
-///
-/// `setsid` refuses a process that leads a group already, which is well where that group is its
-/// own session's. The session is read from `/proc` and not with `getsid`: in a container entered
-/// from outside, the session one comes from has no number (0), and that is no error.
-fn open_session() -> Result<(), ShimError> {
-    match setsid() {
-        Ok(_) => Ok(()),
-        Err(_) if leads_session(getpid().as_raw_nonzero().get()) => Ok(()),
-        Err(error) => Err(prepare("open a new session")(error)),
-    }
 }
 
 /// Becomes the one shim of the instance. Held until this process ends, however it does.
