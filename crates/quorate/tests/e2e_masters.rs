@@ -4,12 +4,12 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output},
     time::{Duration, Instant},
 };
 
-use quorate_testkit::{ClusterBuilder, Rest, eventually, eventually_some, free_port};
+use quorate_testkit::{ClusterBuilder, Rest, eventually, eventually_some, files_below, free_port};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -33,20 +33,6 @@ fn keygen() -> String {
 
 fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-/// Every file below a folder with its content.
-fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            files.extend(content(&path));
-        } else if path.is_file() {
-            files.insert(path.clone(), std::fs::read(&path).unwrap());
-        }
-    }
-    files
 }
 
 fn holds(bytes: &[u8], text: &str) -> bool {
@@ -193,7 +179,7 @@ async fn nothing_acknowledged_is_lost_when_leaders_are_killed_and_disks_hold_no_
     }
     for master in &mut cluster.masters {
         master.kill();
-        for (path, bytes) in content(&master.root.join("lib")) {
+        for (path, bytes) in files_below(&master.root.join("lib")) {
             for secret in ["plain-value", "\"k1\"", "admin", cluster.root_key.as_str()] {
                 assert!(!holds(&bytes, secret), "{} holds `{secret}`", path.display());
             }
@@ -219,14 +205,14 @@ fn a_root_key_that_is_absent_malformed_or_wrong_is_refused_within_a_second() {
     let init = ["init", "--name", "m1", "--admin-addr", &admin, "--internal-addr", &internal];
     let absent = quorate(root, None, &init);
     assert!(stderr(&absent).contains("Q1001"), "{}", stderr(&absent));
-    assert!(content(root).is_empty(), "a refused init leaves nothing behind");
+    assert!(files_below(root).is_empty(), "a refused init leaves nothing behind");
     let key = keygen();
     let made = quorate(root, Some(&key), &init);
     assert!(made.status.success(), "{}", stderr(&made));
     let again = quorate(root, Some(&key), &init);
     assert!(stderr(&again).contains("Q1011"), "{}", stderr(&again));
 
-    let before = content(root);
+    let before = files_below(root);
     let mut typo = key.clone();
     typo.pop();
     typo.push(if key.ends_with('A') { 'B' } else { 'A' });
@@ -242,7 +228,7 @@ fn a_root_key_that_is_absent_malformed_or_wrong_is_refused_within_a_second() {
         assert!(!output.status.success());
         assert!(stderr(&output).contains(code), "{code}: {}", stderr(&output));
         assert!(took < Duration::from_secs(1), "{code} took {took:?}");
-        assert!(before == content(root), "{code}: something on disk changed");
+        assert!(before == files_below(root), "{code}: something on disk changed");
     }
 }
 
@@ -282,7 +268,7 @@ async fn what_is_wrong_at_start_is_said_with_its_code() {
     };
     let foreign = join(&stranger, &token);
     assert!(stderr(&foreign).contains("Q1004"), "another root key: {}", stderr(&foreign));
-    assert!(content(elsewhere.path()).is_empty(), "a refused join leaves nothing behind");
+    assert!(files_below(elsewhere.path()).is_empty(), "a refused join leaves nothing behind");
     // The refused attempt did not spend the token.
     let joined = join(&cluster.root_key, &token);
     assert!(joined.status.success(), "{}", stderr(&joined));

@@ -4,14 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
-    collections::BTreeMap,
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{Command, Output},
     time::Duration,
 };
 
-use quorate_testkit::{ClusterBuilder, NodeHandle, ProcessCluster, eventually};
+use quorate_testkit::{ClusterBuilder, NodeHandle, ProcessCluster, eventually, files_below};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -38,20 +37,6 @@ fn refused(node: &NodeHandle, args: &[&str], code: &str, exit: i32) {
 
 fn text(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
-}
-
-/// Every file below a folder with its content.
-fn content(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut files = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            files.extend(content(&path));
-        } else if path.is_file() {
-            files.insert(path.clone(), std::fs::read(&path).unwrap());
-        }
-    }
-    files
 }
 
 async fn write(cluster: &ProcessCluster, from: u64, to: u64) {
@@ -94,9 +79,9 @@ fn planned(cluster: &mut ProcessCluster, survivors: &[usize]) -> PathBuf {
         }
         let report = master.root.join("report.json");
         let raft = master.root.join("lib/raft");
-        let before = content(&raft);
+        let before = files_below(&raft);
         let _ = master.must(&["recover", "collect", "--out", &text(&report)]);
-        assert!(before == content(&raft), "collecting has changed the folder");
+        assert!(before == files_below(&raft), "collecting has changed the folder");
         let held = std::fs::read_to_string(&report).unwrap();
         assert!(!held.contains(&cluster.root_key), "a report holds no secret");
         reports.push(text(&report));
@@ -199,7 +184,7 @@ fn what_does_not_fit_is_refused(
     let hash = json_of(plan)["hash"].as_str().unwrap().to_owned();
     let node = &cluster.masters[survivor];
     let lib = node.root.join("lib");
-    let before = content(&lib);
+    let before = files_below(&lib);
     refused(node, &["recover", "apply", &file], "Q4001", 2);
     refused(node, &["recover", "apply", &file, "--confirm", "01234567"], "Q2123", 3);
     refused(node, &["recover", "apply", &file, "--confirm", &hash[..4]], "Q2123", 3);
@@ -225,7 +210,7 @@ fn what_does_not_fit_is_refused(
         assert!(std::time::Instant::now() < deadline, "port {port}: {said}");
     }
     cluster.masters[lost[1]].kill();
-    assert!(before == content(&lib), "what was refused has changed nothing");
+    assert!(before == files_below(&lib), "what was refused has changed nothing");
 }
 
 /// They are a majority of the voters that they know. One survivor that they reach is enough.

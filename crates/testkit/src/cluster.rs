@@ -168,18 +168,7 @@ impl ProcessCluster {
         for index in 1..self.masters.len() {
             let token = self.token("master").await;
             let node = &mut self.masters[index];
-            let (admin, internal) = (node.admin_addr(), node.internal_addr());
-            let name = node.name.clone();
-            let _ = node.must(&[
-                "join",
-                &token,
-                "--name",
-                &name,
-                "--admin-addr",
-                &admin,
-                "--internal-addr",
-                &internal,
-            ]);
+            join_as_master(node, &token);
             node.start();
         }
         self.await_voters(self.masters.len()).await;
@@ -191,22 +180,9 @@ impl ProcessCluster {
     /// # Panics
     /// When it cannot join.
     pub async fn join_master(&mut self, name: &str) {
-        let body = json!({ "role": "master", "ttlMs": 600_000 });
-        let answer =
-            self.call_somewhere(reqwest::Method::POST, "/admin/api/tokens", Some(body), &[]).await;
-        let token = answer.body["token"].as_str().unwrap().to_owned();
+        let token = self.token("master").await;
         let mut node = self.masters[0].another(self._folder.path(), name);
-        let (admin, internal) = (node.admin_addr(), node.internal_addr());
-        let _ = node.must(&[
-            "join",
-            &token,
-            "--name",
-            name,
-            "--admin-addr",
-            &admin,
-            "--internal-addr",
-            &internal,
-        ]);
+        join_as_master(&node, &token);
         node.start();
         self.masters.push(node);
     }
@@ -266,17 +242,8 @@ impl ProcessCluster {
     pub async fn token(&self, role: &str) -> String {
         eventually_some("a join token", READY, || async {
             let body = json!({ "role": role, "ttlMs": 600_000 });
-            let answer = self
-                .rest
-                .call(
-                    &self.masters[0].url(),
-                    reqwest::Method::POST,
-                    "/admin/api/tokens",
-                    Some(body),
-                    &[],
-                )
-                .await
-                .ok()?;
+            let path = "/admin/api/tokens";
+            let answer = self.call_somewhere(reqwest::Method::POST, path, Some(body), &[]).await;
             answer.body["token"].as_str().map(str::to_owned)
         })
         .await
@@ -404,6 +371,12 @@ impl ProcessCluster {
         })
         .await
     }
+}
+
+fn join_as_master(node: &NodeHandle, token: &str) {
+    let (admin, internal) = (node.admin_addr(), node.internal_addr());
+    let addresses = ["--admin-addr", &admin, "--internal-addr", &internal];
+    let _ = node.must(&[&["join", token, "--name", &node.name][..], &addresses].concat());
 }
 
 impl Drop for ProcessCluster {
