@@ -24,7 +24,7 @@ pub const fn for_code(code: Code) -> u8 {
         2128 => FAILED,
         2104..=2199 | 2001 | 2002 | 3012 | 4024 => REFUSED,
         4503 | 4504 => NO_QUORUM,
-        1041 => STILL_RUNNING,
+        1041 | 3011 => STILL_RUNNING,
         4001 | 4022 | 1014 => USAGE,
         9000..=9999 => BUG,
         _ => FAILED,
@@ -49,6 +49,7 @@ mod tests {
         assert_eq!(for_code(codes::INTERNAL), BUG);
         assert_eq!(for_code(codes::NOT_FOUND), FAILED);
         assert_eq!(for_code(codes::PORT_CLASH), REFUSED);
+        assert_eq!(for_code(codes::ENROLMENT_PENDING), STILL_RUNNING);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     Inventory, Permission, Principal, ReadinessGate, failed_logins::FailedLogins,
-    node_sessions::NodeSessions, surroundings::DoctorParts,
+    node_sessions::NodeSessions, outlook::Outlook, surroundings::DoctorParts,
 };
 
 /// How many passwords are checked at once: each check takes 19 MiB and a core on purpose, and
@@ -79,6 +79,7 @@ pub struct Control {
     pub(crate) password_checks: Arc<Semaphore>,
     pub(crate) failed_logins: Arc<FailedLogins>,
     pub(crate) doctor: DoctorParts,
+    pub(crate) outlook: Arc<watch::Sender<Outlook>>,
     closing: Arc<watch::Sender<bool>>,
 }
 
@@ -95,6 +96,7 @@ impl Control {
             password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS)),
             failed_logins: Arc::default(),
             doctor: DoctorParts::default(),
+            outlook: Arc::default(),
             closing: Arc::new(watch::Sender::new(false)),
         }
     }
@@ -158,6 +160,13 @@ impl Control {
     #[must_use]
     pub fn leading(&self) -> Option<Term> {
         self.parts.raft.leadership().borrow().as_ref().map(|leadership| leadership.term)
+    }
+
+    /// Who takes over when this master, which leads, leaves: the living voter with the highest
+    /// priority that is close to its log.
+    #[must_use]
+    pub fn heir(&self) -> Option<NodeId> {
+        crate::background::present_heir(self)
     }
 
     /// Where the leader is, as far as this master knows: its id and its internal address.

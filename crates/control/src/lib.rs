@@ -11,6 +11,7 @@ mod failed_logins;
 mod inventory;
 mod masters_observed;
 mod node_sessions;
+mod outlook;
 mod principal;
 mod readiness;
 mod surroundings;

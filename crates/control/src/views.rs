@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quorate_api::rest::{
     ComponentView, InstanceView, MasterView, NodeManagerView, OperationSummary, OperationView,
-    PlanView, StepView, TranscriptView,
+    PlanView, StatedView, StepView, TranscriptView,
 };
 use quorate_model::{
     ComponentName, InstanceObservation, InstanceSpec, Operation, OperationStatus, Plan,
@@ -12,7 +12,7 @@ use quorate_model::{
 };
 use quorate_operations::Waiting;
 use quorate_plan::{FRESH_FOR, Facts, health};
-use quorate_state::Component;
+use quorate_state::{Component, Stated};
 
 use crate::Control;
 
@@ -61,9 +61,16 @@ pub(crate) fn masters(control: &Control) -> Vec<MasterView> {
             internal_addr: node.internal_addr.clone(),
             version: node.version.clone(),
             reason,
+            priority: node.priority,
+            learner_only: node.learner_only.as_ref().map(stated),
+            stalled: control.outlook.borrow().stalled.get(id).cloned().unwrap_or_default(),
         });
     }
     views
+}
+
+pub(crate) fn stated(stated: &Stated) -> StatedView {
+    StatedView { reason: stated.reason.clone(), by: stated.by.clone(), at: stated.at.to_string() }
 }
 
 fn peer_reason(matched: Option<u64>, committed: u64, silent_for: Option<Duration>) -> String {

@@ -26,7 +26,7 @@ pub use code::{Code, codes};
 pub use component::{
     ComponentSpec, DesiredInstance, InstanceSpec, MemberAction, RunState, SettingValue, Settings,
 };
-pub use hex::hex;
+pub use hex::{hex, spoken_digest};
 pub use id::{
     ClusterId, Epoch, Generation, IdSource, LogIndex, NodeId, OperationId, ParseIdError, RequestId,
     Revision, Term, TokenId,

@@ -1,15 +1,23 @@
-//! Who becomes a voting master: a pure decision over what the leader sees, applied by `control`.
+//! Who is a voting master: a pure decision over what the leader sees, applied by `control`.
 //!
 //! A master joins as a learner. It is promoted when it is level with the leader, and has been for
 //! the stabilization time. Voters stay odd in number: two learners enter in one change, so that
-//! one master becomes three without standing at two, where one death would stop everything.
+//! one master becomes three without standing at two, where one death would stop everything. Only
+//! a person can allow an even number, with a reason. A learner that makes no progress is reported
+//! and never promoted. Voters that fell silent lose their votes only when a policy says so, and
+//! never so many that the rest could not act.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use quorate_model::{NodeId, next_odd};
+use quorate_model::{NodeId, majority, next_odd};
 
 /// A learner this close to what the leader has committed has caught up, in entries.
 pub const MAX_LAG: u64 = 1;
+/// A master that answered within this time counts as living when votes are taken away.
+pub const HEARD_LATELY: Duration = Duration::from_secs(3);
 
 /// What the leader sees of one master.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,17 +30,43 @@ pub struct MasterSeen {
     pub lag: Option<u64>,
     /// For how long it has been level without a break.
     pub level_for: Duration,
+    /// For how long it has been behind without getting any further.
+    pub stuck_for: Duration,
+    /// For how long the leader has not heard from it, counted from the beginning of its term when
+    /// it never has.
+    pub silent_for: Duration,
     /// Whether the membership holds another address than the one it announced.
     pub moved: bool,
+    /// Whether somebody wants it without a vote.
+    pub learner_only: bool,
+}
+
+/// When voters that fell silent lose their votes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CleanUp {
+    /// After so long in silence.
+    pub after: Duration,
+    /// Never leaving fewer voters than this.
+    pub floor: usize,
 }
 
 /// Everything the decision depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AutopilotInput {
+    /// Who leads and decides.
+    pub leader: NodeId,
     /// Every living master node.
     pub masters: BTreeMap<NodeId, MasterSeen>,
     /// How long a learner must have been level.
     pub stabilization: Duration,
+    /// After how long without progress a learner counts as stalled.
+    pub stall_after: Duration,
+    /// Whether an even number of voters is allowed.
+    pub even_allowed: bool,
+    /// What happens to voters that fell silent; `None`: nothing.
+    pub clean_up: Option<CleanUp>,
+    /// Whether an operation holds the masters, and decides about them meanwhile.
+    pub held: bool,
     /// Whether a change of voters was begun and not finished: until it is, majorities of the old
     /// and of the new voters are both needed.
     pub joint: bool,
@@ -54,6 +88,39 @@ pub enum AutopilotDecision {
     AddLearner(NodeId),
     /// Make these learners voters, all in one change.
     Promote(Vec<NodeId>),
+    /// Give and take votes, all in one change; who loses its vote goes on as a learner.
+    ChangeVoters(VoterChange),
+    /// This leader shall lose its vote: hand the leadership to that voter first.
+    HandOver(NodeId),
+}
+
+/// A change of voters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VoterChange {
+    /// They get a vote.
+    pub promote: Vec<NodeId>,
+    /// They lose theirs.
+    pub demote: Vec<NodeId>,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// Why a learner counts as stalled, in words; `None` while it does not, and for voters.
+#[must_use]
+pub fn stalled(seen: &MasterSeen, stall_after: Duration) -> Option<String> {
+    if seen.voter || !seen.member {
+        None
+    } else if seen.silent_for >= stall_after {
+        Some(format!("it has not been heard from for {} s", seen.silent_for.as_secs()))
+    } else if seen.lag.is_none_or(|lag| lag > MAX_LAG) && seen.stuck_for >= stall_after {
+        let behind = seen.lag.map_or_else(
+            || "nothing was replicated to it".to_owned(),
+            |lag| format!("it is {lag} entries behind"),
+        );
+        Some(format!("{behind} and has made no progress for {} s", seen.stuck_for.as_secs()))
+    } else {
+        None
+    }
 }
 
 /// Decides.
@@ -68,110 +135,232 @@ pub fn decide(input: &AutopilotInput) -> AutopilotDecision {
     if let Some((id, _)) = input.masters.iter().find(|(_, seen)| !seen.member) {
         return AutopilotDecision::AddLearner(*id);
     }
-    let voters = input.masters.values().filter(|seen| seen.voter).count();
-    let learners: Vec<(&NodeId, &MasterSeen)> =
-        input.masters.iter().filter(|(_, seen)| !seen.voter).collect();
-    if learners.is_empty() {
+    // It counts on the voters it was planned for; who joins meanwhile may receive the log already.
+    if input.held {
+        let why = "an operation is changing the masters".to_owned();
+        return AutopilotDecision::Nothing { why };
+    }
+    let view = View::new(input);
+    match take_wanted_votes(&view) {
+        Taken::Decided(decision) => return decision,
+        Taken::Waits(why) => return AutopilotDecision::Nothing { why },
+        Taken::Nothing => {}
+    }
+    let promoted = promote(&view);
+    if matches!(promoted, AutopilotDecision::Promote(_)) {
+        return promoted;
+    }
+    clean_up(&view).unwrap_or(promoted)
+}
+
+/// What would come of giving or taking votes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VotesVerdict {
+    /// Autopilot can carry it out.
+    Fine,
+    /// So many voters there would be, an even number, which is not allowed.
+    Even(usize),
+    /// The voters that remain could not act.
+    TooFew,
+}
+
+/// Judges a wish about votes before it is decided.
+#[must_use]
+pub fn judge_votes(input: &AutopilotInput, nodes: &[NodeId], votes: bool) -> VotesVerdict {
+    let mut wished = input.clone();
+    for id in nodes {
+        if let Some(seen) = wished.masters.get_mut(id) {
+            seen.learner_only = !votes;
+        }
+    }
+    if votes {
+        let may_vote = |seen: &&MasterSeen| !seen.learner_only;
+        let voters = wished.masters.values().filter(may_vote).count();
+        let even = !input.even_allowed && voters != next_odd(voters);
+        return if even { VotesVerdict::Even(voters) } else { VotesVerdict::Fine };
+    }
+    let leaving = View::new(&wished).leaving();
+    if leaving.is_empty() || View::new(&wished).without(&leaving, 1).is_some() {
+        return VotesVerdict::Fine;
+    }
+    let left = wished.masters.values().filter(|seen| seen.voter).count() - leaving.len();
+    let even = AutopilotInput { even_allowed: true, ..wished };
+    match View::new(&even).without(&leaving, 1) {
+        Some(_) => VotesVerdict::Even(left),
+        None => VotesVerdict::TooFew,
+    }
+}
+
+/// The masters sorted by what they are.
+struct View<'a> {
+    input: &'a AutopilotInput,
+    voters: BTreeSet<NodeId>,
+    /// Learners that may vote.
+    waiting: Vec<NodeId>,
+    /// Those of them that are level.
+    level: Vec<NodeId>,
+}
+
+impl<'a> View<'a> {
+    fn new(input: &'a AutopilotInput) -> Self {
+        let of = |wanted: &dyn Fn(&MasterSeen) -> bool| -> Vec<NodeId> {
+            let found = input.masters.iter().filter(|(_, seen)| wanted(seen));
+            found.map(|(id, _)| *id).collect()
+        };
+        let may_vote = |seen: &MasterSeen| !seen.voter && seen.member && !seen.learner_only;
+        let is_level = |seen: &MasterSeen| {
+            // On an idle leader a dead learner does not fall behind.
+            seen.silent_for < HEARD_LATELY
+                && seen.lag.is_some_and(|lag| lag <= MAX_LAG)
+                && seen.level_for >= input.stabilization
+        };
+        Self {
+            input,
+            voters: of(&|seen| seen.voter).into_iter().collect(),
+            waiting: of(&may_vote),
+            level: of(&|seen| may_vote(seen) && is_level(seen)),
+        }
+    }
+
+    fn seen(&self, id: NodeId) -> Option<&MasterSeen> {
+        self.input.masters.get(&id)
+    }
+
+    /// The voters that somebody wants without a vote.
+    fn leaving(&self) -> Vec<NodeId> {
+        let unwanted = |id: &NodeId| self.seen(*id).is_some_and(|seen| seen.learner_only);
+        self.voters.iter().copied().filter(unwanted).collect()
+    }
+
+    /// Whether these voters could act: a majority of them answers.
+    fn could_act(&self, voters: &BTreeSet<NodeId>) -> bool {
+        let heard = |id: &&NodeId| {
+            **id == self.input.leader
+                || self.seen(**id).is_some_and(|seen| seen.silent_for < HEARD_LATELY)
+        };
+        !voters.is_empty() && voters.iter().filter(heard).count() >= majority(voters.len())
+    }
+
+    fn number_is_fine(&self, voters: usize) -> bool {
+        self.input.even_allowed || voters == next_odd(voters)
+    }
+
+    /// The best change that takes the votes of `leaving`, all of them, and lets as many level
+    /// learners in as are needed for a number of voters that is fine.
+    fn without(&self, leaving: &[NodeId], floor: usize) -> Option<VoterChange> {
+        let most = self.level.len().min(leaving.len());
+        (0..=most).rev().find_map(|count| {
+            let promote: Vec<NodeId> = self.level.iter().copied().take(count).collect();
+            let mut voters = self.voters.clone();
+            voters.retain(|id| !leaving.contains(id));
+            voters.extend(&promote);
+            let fits = voters.len() >= floor.max(1)
+                && self.number_is_fine(voters.len())
+                && self.could_act(&voters);
+            fits.then(|| VoterChange { promote, demote: leaving.to_vec(), why: String::new() })
+        })
+    }
+}
+
+enum Taken {
+    Nothing,
+    Decided(AutopilotDecision),
+    Waits(String),
+}
+
+/// Takes the votes of those that somebody wants without one.
+fn take_wanted_votes(view: &View<'_>) -> Taken {
+    let leaving = view.leaving();
+    if leaving.is_empty() {
+        return Taken::Nothing;
+    }
+    let Some(change) = view.without(&leaving, 1) else {
+        return Taken::Waits(format!(
+            "{} shall lose the vote, but the other voters would be too few to act, or even in \
+             number without a reason given",
+            names(&leaving)
+        ));
+    };
+    if leaving.contains(&view.input.leader) {
+        let heir = view
+            .voters
+            .iter()
+            .filter(|id| !leaving.contains(id))
+            .filter_map(|id| Some((view.seen(*id)?, *id)))
+            .filter(|(seen, _)| seen.silent_for < HEARD_LATELY)
+            .min_by_key(|(seen, _)| seen.lag.unwrap_or(u64::MAX));
+        return match heir {
+            Some((_, heir)) => Taken::Decided(AutopilotDecision::HandOver(heir)),
+            None => Taken::Waits("no other voter answers that could lead".to_owned()),
+        };
+    }
+    let why = "somebody wants them without a vote".to_owned();
+    Taken::Decided(AutopilotDecision::ChangeVoters(VoterChange { why, ..change }))
+}
+
+/// Lets level learners in, keeping the number of voters odd unless even is allowed.
+fn promote(view: &View<'_>) -> AutopilotDecision {
+    if view.waiting.is_empty() {
         return AutopilotDecision::Nothing { why: String::new() };
     }
-    let is_level = |seen: &MasterSeen| {
-        seen.lag.is_some_and(|lag| lag <= MAX_LAG) && seen.level_for >= input.stabilization
-    };
-    let level: Vec<NodeId> =
-        learners.iter().filter(|(_, seen)| is_level(seen)).map(|(id, _)| **id).collect();
     // From an odd number two at a time; from an even one, a single one makes it odd again.
-    let wanted = if voters == next_odd(voters) { 2 } else { 1 };
-    if level.len() >= wanted {
-        return AutopilotDecision::Promote(level.into_iter().take(wanted).collect());
+    let odd = view.voters.len() == next_odd(view.voters.len());
+    let wanted = if odd && !view.input.even_allowed { 2 } else { 1 };
+    if view.level.len() >= wanted {
+        let count = if odd { view.level.len().min(2) } else { 1 };
+        return AutopilotDecision::Promote(view.level.iter().copied().take(count).collect());
     }
-    let waiting = learners.iter().filter(|(_, seen)| !is_level(seen)).count();
+    let behind = view.waiting.len() - view.level.len();
     AutopilotDecision::Nothing {
-        why: if waiting == 0 {
-            format!("{} learner has caught up; another is needed to keep voters odd", level.len())
+        why: if behind == 0 {
+            format!(
+                "{} learner has caught up; another is needed to keep voters odd",
+                view.level.len()
+            )
         } else {
-            format!("{waiting} of {} learners have not caught up", learners.len())
+            format!("{behind} of {} learners have not caught up", view.waiting.len())
         },
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const STABLE: Duration = Duration::from_secs(2);
-
-    fn voter() -> MasterSeen {
-        MasterSeen { voter: true, member: true, lag: Some(0), level_for: STABLE, moved: false }
+/// Takes the votes of masters that have been silent for too long: as many at once as leave a
+/// number of voters that is fine, that can act and is not below the floor. A level learner takes
+/// the place of a silent voter in the same change.
+fn clean_up(view: &View<'_>) -> Option<AutopilotDecision> {
+    let policy = view.input.clean_up?;
+    let mut silent: Vec<NodeId> = view
+        .voters
+        .iter()
+        .copied()
+        .filter(|id| *id != view.input.leader)
+        .filter(|id| view.seen(*id).is_some_and(|seen| seen.silent_for >= policy.after))
+        .collect();
+    // The longest silent goes first.
+    silent.sort_by_key(|id| std::cmp::Reverse(view.seen(*id).map(|seen| seen.silent_for)));
+    if silent.is_empty() {
+        return None;
     }
-
-    fn learner(lag: Option<u64>, level_for: Duration) -> MasterSeen {
-        MasterSeen { voter: false, member: true, lag, level_for, moved: false }
-    }
-
-    fn decided(masters: Vec<MasterSeen>) -> AutopilotDecision {
-        let masters = masters.into_iter().zip(1..).map(|(seen, id)| (NodeId(id), seen)).collect();
-        decide(&AutopilotInput { masters, stabilization: STABLE, joint: false })
-    }
-
-    #[test]
-    fn a_half_done_change_of_voters_is_finished_before_anything_else() {
-        let mut input =
-            AutopilotInput { masters: BTreeMap::new(), stabilization: STABLE, joint: true };
-        input.masters.insert(NodeId(2), MasterSeen { member: false, ..learner(None, STABLE) });
-        assert_eq!(decide(&input), AutopilotDecision::FinishChange);
-    }
-
-    #[test]
-    fn a_master_that_announced_a_new_address_is_found_there() {
-        let moved = MasterSeen { moved: true, ..voter() };
-        assert_eq!(decided(vec![voter(), moved]), AutopilotDecision::SetAddress(NodeId(2)));
-    }
-
-    #[test]
-    fn a_new_master_becomes_a_learner_first() {
-        let new = MasterSeen { member: false, ..learner(None, STABLE) };
-        assert_eq!(decided(vec![voter(), new]), AutopilotDecision::AddLearner(NodeId(2)));
-    }
-
-    #[test]
-    fn one_master_becomes_three_in_one_change_and_never_stands_at_two() {
-        let level = learner(Some(0), STABLE);
-        assert!(matches!(
-            decided(vec![voter(), level.clone()]),
-            AutopilotDecision::Nothing { why } if why.contains("another is needed")
-        ));
-        assert_eq!(
-            decided(vec![voter(), level.clone(), level]),
-            AutopilotDecision::Promote(vec![NodeId(2), NodeId(3)])
-        );
-    }
-
-    #[test]
-    fn an_even_number_of_voters_is_mended_by_one() {
-        let level = learner(Some(1), STABLE);
-        assert_eq!(
-            decided(vec![voter(), voter(), level]),
-            AutopilotDecision::Promote(vec![NodeId(3)])
-        );
-    }
-
-    #[test]
-    fn a_learner_that_lags_or_has_only_just_caught_up_is_not_promoted() {
-        for seen in [
-            learner(Some(2), STABLE),
-            learner(None, STABLE),
-            learner(Some(0), STABLE - Duration::from_millis(1)),
-        ] {
-            let decision = decided(vec![voter(), seen, learner(Some(0), STABLE)]);
-            assert!(matches!(decision, AutopilotDecision::Nothing { .. }), "{decision:?}");
-        }
-    }
-
-    #[test]
-    fn a_settled_cluster_is_left_alone() {
-        assert_eq!(
-            decided(vec![voter(), voter(), voter()]),
-            AutopilotDecision::Nothing { why: String::new() }
-        );
-    }
+    let change =
+        (1..=silent.len()).rev().find_map(|count| view.without(silent.get(..count)?, policy.floor));
+    Some(change.map_or_else(
+        || AutopilotDecision::Nothing {
+            why: format!(
+                "{} fell silent but keeps the vote: the rest would be below the floor of {}, too \
+                 few to act, or even in number; a new master can take the place",
+                names(&silent),
+                policy.floor
+            ),
+        },
+        |change| {
+            let why = format!("not heard from for {} s or longer", policy.after.as_secs());
+            AutopilotDecision::ChangeVoters(VoterChange { why, ..change })
+        },
+    ))
 }
+
+fn names(nodes: &[NodeId]) -> String {
+    nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ mod condition;
 mod create;
 pub mod doctor;
 pub mod health;
+mod leadership;
 mod nodes;
 mod observations;
 mod planner;
@@ -18,8 +19,14 @@ pub mod recovery;
 mod remove;
 mod restart;
 
-pub use autopilot::{AutopilotDecision, AutopilotInput, MAX_LAG, MasterSeen, decide};
+pub use autopilot::{
+    AutopilotDecision, AutopilotInput, CleanUp, HEARD_LATELY, MAX_LAG, MasterSeen, VoterChange,
+    VotesVerdict, decide, judge_votes, stalled,
+};
 pub use condition::{Judgement, judge};
+pub use leadership::{
+    HEIR_LAG, LeadershipDecision, LeadershipInput, Standing, decide_leader, heir,
+};
 pub use nodes::{LEVEL_LAG, MASTER_FRESH_FOR, MasterObserved, MastersObserved};
 pub use observations::{FRESH_FOR, Observations, Observed, PROBE_SPREAD};
 pub use planner::{Facts, plan};

@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        audit, completions, component, doctor, explain, help, keygen, login, logout, master,
-        node as nodes, operation, recover, setting, status, token, version, whoami,
+        audit, completions, component, doctor, enrolment, explain, help, keygen, login, logout,
+        master, node as nodes, operation, recover, setting, status, token, version, whoami,
     },
     dev, node,
     ui::Format,
@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Master(master::MasterCommand),
     #[command(subcommand)]
     Token(token::TokenCommand),
+    #[command(subcommand)]
+    Enrolment(enrolment::EnrolmentCommand),
     #[command(subcommand)]
     Component(component::ComponentCommand),
     #[command(subcommand)]

@@ -18,8 +18,8 @@ use tokio::runtime::{Builder, Runtime};
 use crate::{
     cli::{Cli, Command},
     commands::{
-        Session, audit, completions, component, doctor, explain, help, keygen, login, logout,
-        operation, recover, setting, status, token, version, whoami,
+        Session, audit, completions, component, doctor, enrolment, explain, help, keygen, login,
+        logout, master, operation, recover, setting, status, token, version, whoami,
     },
     node::{FolderArgs, Folders},
     ui::{Failure, Outcome},
@@ -68,7 +68,9 @@ fn run(session: &Session, command: &Command) -> Outcome {
         }
         Command::Join(args) => {
             let folders = folders(session, &args.folders);
-            session.ui.note(&block_on_node(node::join::run(args, &folders))?);
+            session.ui.note(&block_on_node(node::join::run(args, &folders, &|line| {
+                session.ui.note(line)
+            }))?);
             Ok(exit::DONE)
         }
         Command::Run(args) => {
@@ -90,7 +92,8 @@ fn run(session: &Session, command: &Command) -> Outcome {
         Command::Status(args) => block_on(status::run(session, args)),
         Command::Doctor(args) => block_on(doctor::run(session, args)),
         Command::Node(command) => block_on(commands::node::run(session, command)),
-        Command::Master(command) => block_on(commands::master::run(session, command)),
+        Command::Master(command) => block_on(master::run(session, command)),
+        Command::Enrolment(command) => block_on(enrolment::run(session, command)),
         Command::Token(command) => block_on(token::run(session, command)),
         Command::Component(command) => block_on(component::run(session, command)),
         Command::Operation(command) => block_on(operation::run(session, command)),

@@ -324,7 +324,8 @@ async fn two_masters_on_one_host_have_pid_files_of_their_own_and_say_what_they_w
     };
     std::fs::create_dir_all(&third.root).unwrap();
     for (name, node) in [("m2", &second), ("m3", &third)] {
-        let token = first.quorate(&["token", "create", "--role", "master", "-o", "json"]);
+        let token =
+            first.quorate(&["token", "create", "--role", "master", "--auto-approve", "-o", "json"]);
         let token = data(&token)["token"].as_str().unwrap().to_owned();
         let (admin, internal) = (loopback(node.admin_port), loopback(free_port()));
         let joined = node.quorate(&[
@@ -431,7 +432,8 @@ fn filled_in(path: &str) -> String {
 fn a_master_that_is_not_ready_in_time_ends_with_the_reason_in_its_log() {
     let node = Daemon::init();
     node.start();
-    let token = node.quorate(&["token", "create", "--role", "master", "-o", "json"]);
+    let token =
+        node.quorate(&["token", "create", "--role", "master", "--auto-approve", "-o", "json"]);
     let token = data(&token)["token"].as_str().unwrap().to_owned();
     let second = Daemon {
         root: node.root.join("second"),

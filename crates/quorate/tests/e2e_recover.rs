@@ -244,7 +244,13 @@ async fn all_of_them_come_back_at_once(
 /// The hosts are wiped, and join as new nodes under their old names.
 async fn hosts_join_anew(cluster: &mut ProcessCluster, hosts: &[usize], keeper: usize) {
     for index in hosts {
-        let token = cluster.masters[keeper].must(&["token", "create", "--role", "master"]);
+        let token = cluster.masters[keeper].must(&[
+            "token",
+            "create",
+            "--role",
+            "master",
+            "--auto-approve",
+        ]);
         let host = &mut cluster.masters[*index];
         std::fs::rename(host.root.join("lib"), host.root.join("lib.old")).unwrap();
         std::fs::remove_dir_all(host.root.join("etc")).unwrap();

@@ -95,6 +95,16 @@ async fn a_viewer_changes_nothing_and_an_operator_lets_nobody_in() {
         ("POST", "/admin/api/tokens", Some(json!({ "role": "master" }))),
         ("GET", "/admin/api/tokens", None),
         ("DELETE", "/admin/api/tokens/01J00000000000000000000000", None),
+        ("GET", "/admin/api/enrolments", None),
+        (
+            "POST",
+            "/admin/api/enrolments/01J00000000000000000000000/approve",
+            Some(json!({ "keySha256": "00" })),
+        ),
+        ("POST", "/admin/api/enrolments/01J00000000000000000000000/refuse", None),
+        ("PUT", "/admin/api/masters/policy", Some(json!({ "failBackMs": 1 }))),
+        ("PUT", "/admin/api/masters/votes", Some(json!({ "nodes": ["n1"], "votes": true }))),
+        ("PUT", "/admin/api/nodes/n1/priority", Some(json!({ "priority": 1 }))),
         ("GET", "/admin/api/audit", None),
     ];
     for (method, path, body) in changes {
@@ -104,7 +114,9 @@ async fn a_viewer_changes_nothing_and_an_operator_lets_nobody_in() {
             (StatusCode::FORBIDDEN, &json!("Q3003")),
             "{method} {path}: {answer}"
         );
-        let administers = path.contains("tokens") || path.contains("audit");
+        let administers = ["tokens", "audit", "enrolments", "api/masters/", "priority"]
+            .iter()
+            .any(|part| path.contains(part));
         let (status, answer) = call(&master, method, path, Some(&operator), body).await;
         assert_eq!(status == StatusCode::FORBIDDEN, administers, "{method} {path}: {answer}");
     }

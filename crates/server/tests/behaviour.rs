@@ -256,7 +256,7 @@ async fn events_end_with_the_session_and_with_the_control_plane() {
 async fn a_join_that_cannot_succeed_leaves_the_token_unspent_and_a_spent_one_opens_nothing() {
     let master = InProcessMaster::start(0).await;
     let root = Principal::local_root().unwrap();
-    let body = CreateTokenBody { role: "master".to_owned(), ttl_ms: 60_000 };
+    let body = CreateTokenBody { role: "master".to_owned(), ttl_ms: 60_000, auto_approve: true };
     let created = tokens::create(&master.control, &root, &body, None).await.unwrap();
     let token = JoinToken::parse(&created.token).unwrap();
     let secret = token.secret.to_vec();

@@ -8,7 +8,7 @@ use quorate_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{JoinToken, Session, User};
+use crate::{Enrolment, JoinToken, MasterPolicy, Session, User};
 
 /// A command with what the proposer chose for it: the moment, the principal, the request id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,7 +106,57 @@ pub enum Command {
         /// The node.
         node: NewNode,
     },
-    /// Record where a node is reached now.
+    /// A joiner asks to be let in by a token whose bearers a person must approve.
+    RequestEnrolment {
+        /// The token.
+        token: TokenId,
+        /// Who asks.
+        enrolment: Enrolment,
+    },
+    /// A person lets a joiner in: it may spend the token now.
+    ApproveEnrolment {
+        /// The token.
+        token: TokenId,
+        /// The digest of the key that the person has seen, so that no other is let in.
+        key_sha256: String,
+    },
+    /// A person turns a joiner away; the token is of no use any more.
+    RefuseEnrolment {
+        /// The token.
+        token: TokenId,
+    },
+    /// Let masters vote, or keep them as learners.
+    SetVotes {
+        /// The masters.
+        nodes: Vec<NodeId>,
+        /// Whether they shall vote.
+        votes: bool,
+        /// Why they are kept as learners.
+        #[serde(default)]
+        reason: String,
+        /// Why an even number of voters is allowed from now on, when it shall be.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        even_because: Option<String>,
+    },
+    /// Allow an even number of voters, or withdraw that.
+    AllowEvenVoters {
+        /// Why; `None` withdraws it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        because: Option<String>,
+    },
+    /// Prefer a master as leader.
+    SetPriority {
+        /// The master.
+        id: NodeId,
+        /// Its priority; the highest is preferred.
+        priority: u32,
+    },
+    /// Say how autopilot and the choice of the leader behave.
+    SetMasterPolicy {
+        /// How.
+        policy: MasterPolicy,
+    },
+    /// Record where a node is reached now, and that it was started anew.
     UpdateNode {
         /// The node.
         id: NodeId,
@@ -229,6 +279,25 @@ impl Command {
             Self::CreateToken { id, .. } => ("token.create", id.to_string()),
             Self::RevokeToken { id } => ("token.revoke", id.to_string()),
             Self::Enrol { node, .. } => ("node.enrol", node.name.to_string()),
+            Self::RequestEnrolment { token, enrolment } => {
+                ("enrolment.request", format!("{} {token}", enrolment.node.name))
+            }
+            Self::ApproveEnrolment { token, .. } => ("enrolment.approve", token.to_string()),
+            Self::RefuseEnrolment { token } => ("enrolment.refuse", token.to_string()),
+            Self::SetVotes { nodes, votes, reason, even_because } => {
+                let mut target = names(nodes);
+                for (label, words) in [("because", Some(reason)), ("even", even_because.as_ref())] {
+                    if let Some(words) = words.filter(|words| !words.is_empty()) {
+                        target = format!("{target} ({label}: {words})");
+                    }
+                }
+                (if *votes { "master.promote" } else { "master.demote" }, target)
+            }
+            Self::AllowEvenVoters { because } => {
+                ("master.even-voters", because.clone().unwrap_or_else(|| "withdrawn".to_owned()))
+            }
+            Self::SetPriority { id, priority } => ("node.priority", format!("{id} = {priority}")),
+            Self::SetMasterPolicy { .. } => ("master.policy", String::new()),
             Self::UpdateNode { id, .. } => ("node.update", id.to_string()),
             Self::CreateSession { session, .. } => ("session.create", session.user.to_string()),
             Self::EndSession { .. } => ("session.end", String::new()),
@@ -253,4 +322,8 @@ impl Command {
             }
         }
     }
+}
+
+fn names(nodes: &[NodeId]) -> String {
+    nodes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

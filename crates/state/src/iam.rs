@@ -4,6 +4,8 @@ use imbl::OrdMap;
 use quorate_model::{EnrolRole, NodeId, RequestId, Timestamp, TokenId, UserName};
 use serde::{Deserialize, Serialize};
 
+use crate::NewNode;
+
 /// What a user may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -36,12 +38,44 @@ pub struct Session {
     pub expires_at: Timestamp,
 }
 
+/// A joiner at the door.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrolment {
+    /// The joiner's public key (hex SHA-256): people compare it on both sides.
+    pub key_sha256: String,
+    /// What it would become.
+    pub node: NewNode,
+    /// When it first asked.
+    pub asked_at: Timestamp,
+}
+
 /// Where a join token stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "status")]
 pub enum TokenStatus {
     /// Nobody has used it.
     Unused,
+    /// A joiner waits for a person's approval.
+    Pending {
+        /// Who asks.
+        enrolment: Box<Enrolment>,
+    },
+    /// A person let this joiner in; it has not taken its place yet.
+    Approved {
+        /// Who asked.
+        enrolment: Box<Enrolment>,
+        /// Who approved.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A person turned the joiner away.
+    Refused {
+        /// Who refused.
+        by: String,
+        /// When.
+        at: Timestamp,
+    },
     /// It made this node.
     Used {
         /// The node.
@@ -71,6 +105,9 @@ pub struct JoinToken {
     pub expires_at: Timestamp,
     /// Who made it.
     pub created_by: String,
+    /// Whether its first bearer is let in without a person's approval.
+    #[serde(default = "yes")]
+    pub auto_approve: bool,
     /// Where it stands.
     pub status: TokenStatus,
     /// How its maker may ask for it again.
@@ -88,4 +125,9 @@ pub struct Iam {
     pub sessions: OrdMap<String, Session>,
     /// By token id.
     pub tokens: OrdMap<TokenId, JoinToken>,
+}
+
+/// Tokens of before there was an approval let their bearers in.
+const fn yes() -> bool {
+    true
 }

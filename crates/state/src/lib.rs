@@ -14,14 +14,16 @@ mod iam;
 mod kms;
 mod metadata;
 mod outcome;
+mod policy;
 mod recent;
 mod root;
 
 pub use audit::{AuditEntry, AuditTrail, BrokenChain};
 pub use codec::{CodecError, FORMAT_VERSION, OutcomeCodec};
 pub use command::{Command, NewNode, Proposal};
-pub use iam::{Iam, JoinToken, KeyedRequest, Session, TokenStatus, User, UserRole};
+pub use iam::{Enrolment, Iam, JoinToken, KeyedRequest, Session, TokenStatus, User, UserRole};
 pub use kms::Kms;
 pub use metadata::{Component, InstanceRecord, Metadata, Node, Recovery, Setting, Tombstone};
 pub use outcome::{Applied, Outcome};
+pub use policy::{MasterPolicy, Stated};
 pub use root::{FEATURE_LEVEL, State};

@@ -10,6 +10,8 @@ use quorate_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::{MasterPolicy, NewNode, Stated};
+
 /// A living node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Node {
@@ -39,6 +41,37 @@ pub struct Node {
     /// As a master: the newest order that was obeyed before its process began.
     #[serde(default)]
     pub obeyed: Generation,
+    /// The master with the highest one is preferred as leader.
+    #[serde(default)]
+    pub priority: u32,
+    /// Why it holds the state without a vote, when somebody wants it so.
+    #[serde(default)]
+    pub learner_only: Option<Stated>,
+    /// When its process last announced itself; a new moment means that it was started anew.
+    #[serde(default)]
+    pub started_at: Option<Timestamp>,
+}
+
+impl Node {
+    /// A node as it enters the cluster.
+    #[must_use]
+    pub fn new(node: &NewNode, joined_at: Timestamp, revision: Revision) -> Self {
+        Self {
+            name: node.name.clone(),
+            roles: node.roles,
+            address: node.address.clone(),
+            internal_addr: node.internal_addr.clone(),
+            admin_addr: node.admin_addr.clone(),
+            joined_at,
+            version: node.version.clone(),
+            revision,
+            order: None,
+            obeyed: node.obeyed,
+            priority: 0,
+            learner_only: None,
+            started_at: None,
+        }
+    }
 }
 
 /// What remains of a removed node: its id is dead for ever.
@@ -135,6 +168,10 @@ pub struct Metadata {
     pub masters_revision: Revision,
     /// The last recovery from lost quorum, if there ever was one.
     pub recovery: Option<Recovery>,
+    /// How autopilot and the choice of the leader behave.
+    pub policy: MasterPolicy,
+    /// Why an even number of voters is allowed, when it is.
+    pub even_voters: Option<Stated>,
 }
 
 impl Metadata {

@@ -119,9 +119,15 @@ impl ClusterBuilder {
                 node.put_on_host(hosts.namespace(host), hosts.address(host));
             }
         }
-        let rest = Rest::new();
-        let mut cluster =
-            ProcessCluster { masters, managers, rest, root_key, hosts, _folder: folder };
+        let mut cluster = ProcessCluster {
+            masters,
+            managers,
+            rest: Rest::new(),
+            root_key,
+            hosts,
+            binary: self.binary.clone(),
+            folder,
+        };
         cluster.start_masters().await;
         cluster.start_managers().await;
         cluster
@@ -141,7 +147,8 @@ pub struct ProcessCluster {
     pub root_key: String,
     /// The hosts, when every node has its own: the masters' first, in order, then the others'.
     pub hosts: Option<Hosts>,
-    _folder: TempDir,
+    binary: std::path::PathBuf,
+    folder: TempDir,
 }
 
 impl ProcessCluster {
@@ -181,7 +188,7 @@ impl ProcessCluster {
     /// When it cannot join.
     pub async fn join_master(&mut self, name: &str) {
         let token = self.token("master").await;
-        let mut node = self.masters[0].another(self._folder.path(), name);
+        let mut node = self.masters[0].another(self.folder.path(), name);
         join_as_master(&node, &token);
         node.start();
         self.masters.push(node);
@@ -198,6 +205,25 @@ impl ProcessCluster {
         if !self.managers.is_empty() {
             self.await_managers().await;
         }
+    }
+
+    /// Joins one more master and starts it; it is a learner at first.
+    ///
+    /// # Panics
+    /// When it cannot join.
+    pub async fn add_master(&mut self) -> usize {
+        let token = self.token("master").await;
+        let mut node = self.new_node(&format!("m{}", self.masters.len() + 1));
+        join_as_master(&node, &token);
+        node.start();
+        self.masters.push(node);
+        self.masters.len() - 1
+    }
+
+    /// The folder and the ports of one more node, which is not joined yet and has the root key.
+    #[must_use]
+    pub fn new_node(&self, name: &str) -> NodeHandle {
+        NodeHandle::new(&self.binary, self.folder.path(), name, Some(&self.root_key))
     }
 
     /// Waits until so many voters are ready and exactly one leads.
@@ -241,7 +267,7 @@ impl ProcessCluster {
     /// When none can be had.
     pub async fn token(&self, role: &str) -> String {
         eventually_some("a join token", READY, || async {
-            let body = json!({ "role": role, "ttlMs": 600_000 });
+            let body = json!({ "role": role, "ttlMs": 600_000, "autoApprove": true });
             let path = "/admin/api/tokens";
             let answer = self.call_somewhere(reqwest::Method::POST, path, Some(body), &[]).await;
             answer.body["token"].as_str().map(str::to_owned)
@@ -373,6 +399,7 @@ impl ProcessCluster {
     }
 }
 
+/// Makes the node a master, which is not started yet.
 fn join_as_master(node: &NodeHandle, token: &str) {
     let (admin, internal) = (node.admin_addr(), node.internal_addr());
     let addresses = ["--admin-addr", &admin, "--internal-addr", &internal];

@@ -142,6 +142,7 @@ impl InProcessMaster {
                 role: quorate_model::EnrolRole::NodeManager,
                 expires_at: at.plus(Duration::from_secs(60)),
                 created_by: "test".to_owned(),
+                auto_approve: true,
                 status: quorate_state::TokenStatus::Unused,
                 request: None,
             },

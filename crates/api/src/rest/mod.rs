@@ -4,7 +4,9 @@ mod audit;
 mod auth;
 mod components;
 mod doctor;
+mod enrolments;
 mod events;
+mod masters;
 mod nodes;
 mod operations;
 mod settings;
@@ -17,7 +19,11 @@ pub use components::{
     ComponentSpecBody, ComponentView, InstanceSpecBody, InstanceView, RestartBody,
 };
 pub use doctor::{DoctorView, FindingView};
+pub use enrolments::{ApproveBody, EnrolmentView};
 pub use events::ChangeEvent;
+pub use masters::{
+    MasterPolicyBody, MasterPolicyView, PreferredView, PriorityBody, StatedView, VotesBody,
+};
 pub use nodes::{
     MasterView, NodeManagerView, RemoveNodeBody, ReplaceNodeBody, RestartNodesBody,
     TransferLeaderBody,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::StatedView;
+
 /// A master.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -32,6 +34,15 @@ pub struct MasterView {
     pub version: String,
     /// Why it is not ready, in words; empty when it is.
     pub reason: String,
+    /// The master with the highest one is preferred as leader.
+    #[serde(default)]
+    pub priority: u32,
+    /// Why it is kept without a vote, when somebody wants it so.
+    #[serde(default)]
+    pub learner_only: Option<StatedView>,
+    /// Why it is not promoted although it should be: it makes no progress. Empty when it does.
+    #[serde(default)]
+    pub stalled: String,
 }
 
 /// A node manager.

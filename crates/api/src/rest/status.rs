@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{MasterView, NodeManagerView, OperationSummary};
+use super::{MasterView, NodeManagerView, OperationSummary, PreferredView, StatedView};
 
 /// One thing that must be so before the cluster is ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -79,6 +79,18 @@ pub struct StatusView {
     /// The operations that have not ended, oldest first.
     #[serde(default)]
     pub operations: Vec<OperationSummary>,
+    /// Who is preferred as leader, when that is not who leads.
+    #[serde(default)]
+    pub preferred_leader: Option<PreferredView>,
+    /// Why an even number of voters is allowed, when it is.
+    #[serde(default)]
+    pub even_voters: Option<StatedView>,
+    /// What autopilot waits for, in words; empty when it waits for nothing.
+    #[serde(default)]
+    pub autopilot_waits: String,
+    /// How many joiners wait for approval.
+    #[serde(default)]
+    pub enrolments_waiting: usize,
     /// The masters.
     pub masters: Vec<MasterView>,
     /// The node managers.

@@ -11,6 +11,9 @@ pub struct CreateTokenBody {
     /// How long it can be used, in milliseconds; at most a week.
     #[serde(default = "default_ttl_ms")]
     pub ttl_ms: u64,
+    /// Whether its bearer is let in at once; otherwise the enrolment waits for approval.
+    #[serde(default)]
+    pub auto_approve: bool,
 }
 
 const fn default_ttl_ms() -> u64 {
@@ -41,6 +44,10 @@ pub struct TokenView {
     pub expires_at: String,
     /// Who made it.
     pub created_by: String,
-    /// `unused`, `expired`, or `used by n4`.
+    /// `unused`, `waits for approval`, `approved`, `refused by user:ann`, `expired`, or
+    /// `used by n4`.
     pub status: String,
+    /// Whether its bearer is let in at once.
+    #[serde(default)]
+    pub auto_approve: bool,
 }

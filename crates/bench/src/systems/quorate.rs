@@ -236,7 +236,7 @@ impl System for Quorate {
         let login = r#"{"username":"admin","password":"admin"}"#;
         self.token = self.await_field("/admin/api/auth/login", login, "accessToken").await?;
         for member in 1..self.members.len() {
-            let role = r#"{"role":"master"}"#;
+            let role = r#"{"role":"master","autoApprove":true}"#;
             let token = self.await_field("/admin/api/tokens", role, "token").await?;
             self.enrol(member, &["join", &token]).await?;
             self.launch(member)?;

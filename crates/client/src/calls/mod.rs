@@ -3,7 +3,9 @@
 mod audit;
 mod auth;
 mod components;
+mod enrolments;
 mod health;
+mod masters;
 mod nodes;
 mod operations;
 mod settings;

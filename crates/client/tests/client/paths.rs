@@ -15,7 +15,7 @@ async fn every_method_calls_its_path() {
         instances: Vec::new(),
         settings: std::collections::BTreeMap::new(),
     };
-    let token = CreateTokenBody { role: "master".to_owned(), ttl_ms: 1 };
+    let token = CreateTokenBody { role: "master".to_owned(), ttl_ms: 1, auto_approve: true };
     let how = RestartBody { accept_interruption: true };
     // Every answer is a 500 without a body: only the questions matter.
     let _ = client.logout().await;

@@ -25,6 +25,9 @@ pub(super) fn master(number: u16, name: &str, is_leader: bool) -> MasterView {
         internal_addr: format!("10.0.0.{number}:9901"),
         version: "0.1.0".to_owned(),
         reason: String::new(),
+        priority: 0,
+        learner_only: None,
+        stalled: String::new(),
     }
 }
 

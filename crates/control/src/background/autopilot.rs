@@ -1,21 +1,19 @@
-//! Applies autopilot's decisions: who is a learner, who becomes a voter.
+//! Applies autopilot's decisions: who is a learner, who votes, who is stalled.
 
 use std::{
     collections::BTreeMap,
     time::{Duration, Instant},
 };
 
-use quorate_model::{NodeId, Subject};
-use quorate_plan::{AutopilotDecision, AutopilotInput, MAX_LAG, MasterSeen, decide};
+use quorate_model::NodeId;
+use quorate_plan::{AutopilotDecision, AutopilotInput, VoterChange, decide, stalled};
 use tracing::{info, warn};
 
+use super::watching::Watching;
 use crate::Control;
 
 /// How often autopilot looks.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// Why nobody is promoted while an operation works on the masters.
-const HELD: &str = "an operation holds the masters";
 
 /// How autopilot behaves.
 #[derive(Debug, Clone)]
@@ -32,91 +30,78 @@ impl Default for AutopilotOptions {
 
 /// Runs while this master leads.
 pub(super) async fn run(control: Control) {
-    let mut level_since: BTreeMap<NodeId, Instant> = BTreeMap::new();
-    let mut said = String::new();
+    let mut watching = Watching::new(Instant::now());
     loop {
-        let input = look(&control, &mut level_since);
-        match decide(&input) {
-            AutopilotDecision::Nothing { why } => {
-                if why != said {
-                    if !why.is_empty() {
-                        info!(%why, "autopilot waits");
-                    }
-                    said = why;
-                }
-            }
-            AutopilotDecision::FinishChange => {
-                match control.raft().finish_membership_change().await {
-                    Ok(()) => info!("autopilot: finished a change of voters"),
-                    Err(error) => warn!(%error, "autopilot: cannot finish a change of voters"),
-                }
-            }
-            AutopilotDecision::SetAddress(node) => set_address(&control, node).await,
-            AutopilotDecision::AddLearner(node) => add_learner(&control, node).await,
-            AutopilotDecision::Promote(nodes) if is_held(&control) => {
-                if said != HELD {
-                    info!(?nodes, "autopilot waits: {HELD}");
-                    HELD.clone_into(&mut said);
-                }
-            }
-            AutopilotDecision::Promote(nodes) => match control.raft().promote(&nodes).await {
-                Ok(()) => info!(?nodes, "autopilot: promoted to voters"),
-                Err(error) => warn!(?nodes, %error, "autopilot: cannot promote"),
-            },
-        }
+        let now = Instant::now();
+        watching.look(&control, now);
+        let input = watching.autopilot_input(&control, now);
+        report_stalled(&control, &input);
+        let decision = decide(&input);
+        report_waiting(&control, &decision);
+        act(&control, decision).await;
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 
-/// An operation that restarts or removes masters counts on the voters it was planned for.
-fn is_held(control: &Control) -> bool {
-    control.state().metadata.lock_on(&Subject::Masters).is_some()
+async fn act(control: &Control, decision: AutopilotDecision) {
+    match decision {
+        AutopilotDecision::Nothing { .. } => {}
+        AutopilotDecision::FinishChange => match control.raft().finish_membership_change().await {
+            Ok(()) => info!("autopilot: finished a change of voters"),
+            Err(error) => warn!(%error, "autopilot: cannot finish a change of voters"),
+        },
+        AutopilotDecision::SetAddress(node) => set_address(control, node).await,
+        AutopilotDecision::AddLearner(node) => add_learner(control, node).await,
+        AutopilotDecision::Promote(nodes) => match control.raft().promote(&nodes).await {
+            Ok(()) => info!(?nodes, "autopilot: promoted to voters"),
+            Err(error) => warn!(?nodes, %error, "autopilot: cannot promote"),
+        },
+        AutopilotDecision::ChangeVoters(VoterChange { promote, demote, why }) => {
+            match control.raft().exchange_voters(&demote, &promote).await {
+                Ok(()) => warn!(?demote, ?promote, %why, "autopilot: took and gave votes"),
+                Err(error) => warn!(?demote, ?promote, %error, "autopilot: cannot change votes"),
+            }
+        }
+        AutopilotDecision::HandOver(heir) => match control.raft().transfer_leader(heir).await {
+            Ok(_) => info!(to = %heir, "autopilot: this leader shall lose its vote; handed over"),
+            Err(error) => warn!(to = %heir, %error, "autopilot: cannot hand over"),
+        },
+    }
 }
 
-fn look(control: &Control, level_since: &mut BTreeMap<NodeId, Instant>) -> AutopilotInput {
-    let status = control.raft().status();
-    let state = control.state();
-    let committed = status.committed.map_or(0, |index| index.0);
-    let now = Instant::now();
-    let mut masters = BTreeMap::new();
-    for (id, node) in state.metadata.nodes.iter().filter(|(_, node)| node.roles.master) {
-        let voter = status.voters.contains_key(id);
-        // Measured against what is committed: under load the log's end is never quite matched.
-        let lag = if *id == control.node() {
-            Some(0)
-        } else {
-            status
-                .peers
-                .get(id)
-                .filter(|peer| peer.acked_ago.is_some())
-                .and_then(|peer| peer.matched)
-                .map(|matched| committed.saturating_sub(matched.0))
-        };
-        let level = lag.is_some_and(|lag| lag <= MAX_LAG);
-        if !level {
-            level_since.remove(id);
+/// Says in log and status which learners make no progress.
+fn report_stalled(control: &Control, input: &AutopilotInput) {
+    let now: BTreeMap<NodeId, String> = input
+        .masters
+        .iter()
+        .filter_map(|(id, seen)| Some((*id, stalled(seen, input.stall_after)?)))
+        .collect();
+    control.outlook.send_if_modified(|outlook| {
+        for (node, why) in now.iter().filter(|(id, _)| !outlook.stalled.contains_key(id)) {
+            warn!(%node, %why, "a learner is stalled and is not promoted");
         }
-        let since = level.then(|| *level_since.entry(*id).or_insert(now));
-        masters.insert(
-            *id,
-            MasterSeen {
-                voter,
-                member: voter || status.learners.contains_key(id),
-                lag,
-                level_for: since.map_or(Duration::ZERO, |since| now.duration_since(since)),
-                moved: status
-                    .voters
-                    .get(id)
-                    .or_else(|| status.learners.get(id))
-                    .is_some_and(|addr| *addr != node.internal_addr),
-            },
-        );
-    }
-    AutopilotInput {
-        masters,
-        stabilization: control.parts.options.autopilot.stabilization,
-        joint: status.joint,
-    }
+        for node in outlook.stalled.keys().filter(|id| !now.contains_key(id)) {
+            info!(%node, "a learner is stalled no longer");
+        }
+        let changed = outlook.stalled != now;
+        outlook.stalled = now;
+        changed
+    });
+}
+
+fn report_waiting(control: &Control, decision: &AutopilotDecision) {
+    let why = match decision {
+        AutopilotDecision::Nothing { why } => why.as_str(),
+        _ => "",
+    };
+    control.outlook.send_if_modified(|outlook| {
+        let changed = outlook.waits != why;
+        if changed && !why.is_empty() {
+            info!(%why, "autopilot waits");
+        }
+        why.clone_into(&mut outlook.waits);
+        changed
+    });
 }
 
 async fn add_learner(control: &Control, node: NodeId) {

@@ -2,14 +2,18 @@
 
 mod autopilot;
 mod leader_actor;
+mod leadership;
 mod masters_actor;
 mod readiness;
+mod watching;
 
 use std::sync::Arc;
 
 use tracing::info;
 
 pub use autopilot::AutopilotOptions;
+pub(crate) use leadership::present_heir;
+pub(crate) use watching::Watching;
 
 use crate::Control;
 
@@ -35,10 +39,12 @@ async fn run_leader_duties(control: Control) {
         tokio::select! {
             () = quorate_operations::run(actor) => {}
             () = autopilot::run(control.clone()) => {}
+            () = leadership::run(control.clone()) => {}
             () = term_ended(&mut leadership, term) => {}
         }
         info!(node = %control.node(), %term, "leading no longer");
         control.inventory.clear();
+        control.outlook.send_replace(crate::outlook::Outlook::default());
     }
 }
 

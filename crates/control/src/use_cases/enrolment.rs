@@ -1,14 +1,15 @@
 //! Letting nodes in: the joiner proves itself by a token, the cluster by its certificate.
 
-use quorate_keyring::identity::{CertificateAuthority, secrets_match};
+use quorate_api::rest::{ApproveBody, EnrolmentView};
+use quorate_keyring::identity::{CertificateAuthority, requested_key_sha256, secrets_match};
 use quorate_model::{
-    ClusterId, EnrolRole, Epoch, Generation, NodeId, NodeName, Refusal, TokenId, codes, hex,
+    ClusterId, EnrolRole, Epoch, Generation, NodeId, NodeName, Refusal, RequestId, Timestamp,
+    TokenId, codes, hex, spoken_digest,
 };
-use quorate_state::{Applied, Command, JoinToken, NewNode, TokenStatus};
+use quorate_state::{Applied, Command, Enrolment, JoinToken, NewNode, State, TokenStatus};
+use tracing::info;
 
-use sha2::{Digest, Sha256};
-
-use crate::Control;
+use crate::{Control, Permission, Principal};
 
 /// What a joiner learns before its token is spent.
 #[derive(Debug, Clone)]
@@ -73,7 +74,12 @@ pub async fn prepare(
     let state = control.linearized().await?;
     let known = check(state.iam.tokens.get(&token), secret)?;
     // Whoever finds an old token shall not get the keyring with it, not even sealed.
-    if known.status != TokenStatus::Unused || known.expires_at <= control.now() {
+    let in_use = match &known.status {
+        TokenStatus::Unused | TokenStatus::Pending { .. } => known.expires_at > control.now(),
+        TokenStatus::Approved { .. } => true,
+        TokenStatus::Refused { .. } | TokenStatus::Used { .. } => false,
+    };
+    if !in_use {
         return Err(unusable());
     }
     let sealed_keyring = if known.role.roles().master {
@@ -103,9 +109,9 @@ pub async fn join(control: &Control, request: JoinRequest) -> Result<Joined, Ref
         check_address("internal", &request.internal_addr)?;
         check_address("admin", &request.admin_addr)?;
     }
-    // The request is signed by the joiner's key and made once by the joiner, so its digest tells
-    // the same joiner from another bearer of the token.
-    let key_sha256 = hex(&Sha256::digest(request.csr_pem.as_bytes()));
+    // The key tells the same joiner from another bearer of the token; the request is signed by it.
+    let key_sha256 = requested_key_sha256(&request.csr_pem).map_err(|error| malformed(&error))?;
+    let key_sha256 = hex(&key_sha256);
     let node = NewNode {
         name: request.name,
         roles: known.role.roles(),
@@ -116,6 +122,22 @@ pub async fn join(control: &Control, request: JoinRequest) -> Result<Joined, Ref
         obeyed: Generation(0),
     };
     let principal = format!("token:{}", request.token);
+    if !known.auto_approve && !has_place(known, &key_sha256, &node) {
+        let asked_at = control.now();
+        let enrolment = Enrolment { key_sha256: key_sha256.clone(), node: node.clone(), asked_at };
+        let command = Command::RequestEnrolment { token: request.token, enrolment };
+        control.propose_as(principal.clone(), None, command).await?;
+        info!(name = %node.name, token = %request.token, "an enrolment waits for approval");
+    }
+    // A joiner that asks again and again writes nothing.
+    let state = control.linearized().await?;
+    let known = check(state.iam.tokens.get(&request.token), &request.secret)?;
+    if matches!(known.status, TokenStatus::Pending { .. })
+        && known.expires_at > control.now()
+        && has_place(known, &key_sha256, &node)
+    {
+        return Err(pending(request.token, known, &key_sha256));
+    }
     let command = Command::Enrol { token: request.token, key_sha256, node };
     let applied = control.propose_as(principal, None, command).await?;
     let Applied::Node(id) = applied else {
@@ -131,6 +153,113 @@ pub async fn join(control: &Control, request: JoinRequest) -> Result<Joined, Ref
         epoch: state.epoch,
         masters: control.leader_hint().masters,
     })
+}
+
+/// Whether this joiner keeps the token already: it waits, was approved, or is in.
+fn has_place(token: &JoinToken, key_sha256: &str, node: &NewNode) -> bool {
+    match &token.status {
+        TokenStatus::Pending { enrolment } | TokenStatus::Approved { enrolment, .. } => {
+            enrolment.key_sha256 == key_sha256 && enrolment.node == *node
+        }
+        TokenStatus::Used { .. } => true,
+        TokenStatus::Unused | TokenStatus::Refused { .. } => false,
+    }
+}
+
+fn pending(id: TokenId, token: &JoinToken, key_sha256: &str) -> Refusal {
+    let key = spoken_digest(key_sha256);
+    Refusal::new(codes::ENROLMENT_PENDING, format!("the enrolment {id} waits for approval"))
+        .cause(format!(
+            "the token lets nobody in unseen, and expires at {}; the key is {key}",
+            token.expires_at
+        ))
+        .hint(format!("on a master, compare the key and: quorate enrolment approve {id}"))
+}
+
+/// The joiners that wait or were approved and have not come in yet.
+///
+/// # Errors
+/// When the principal may not see them.
+pub fn list(control: &Control, principal: &Principal) -> Result<Vec<EnrolmentView>, Refusal> {
+    principal.require(Permission::Administer)?;
+    let (state, now) = (control.state(), control.now());
+    Ok(state.iam.tokens.iter().filter_map(|(id, token)| view(*id, token, now)).collect())
+}
+
+/// How many joiners wait for approval.
+pub(crate) fn waiting(state: &State, now: Timestamp) -> usize {
+    let waits = |token: &&JoinToken| {
+        matches!(token.status, TokenStatus::Pending { .. }) && token.expires_at > now
+    };
+    state.iam.tokens.values().filter(waits).count()
+}
+
+/// Lets in the joiner whose key was compared.
+///
+/// # Errors
+/// When nobody waits under that id, or with another key.
+pub async fn approve(
+    control: &Control,
+    principal: &Principal,
+    id: &str,
+    body: &ApproveBody,
+    request_id: Option<RequestId>,
+) -> Result<(), Refusal> {
+    principal.require(Permission::Administer)?;
+    let token = parse_id(id)?;
+    let command = Command::ApproveEnrolment { token, key_sha256: body.key_sha256.clone() };
+    control.change(principal, Permission::Administer, request_id, command).await.map(|_| ())
+}
+
+/// Turns a joiner away; its token is of no use any more.
+///
+/// # Errors
+/// When nobody waits under that id.
+pub async fn refuse(
+    control: &Control,
+    principal: &Principal,
+    id: &str,
+    request_id: Option<RequestId>,
+) -> Result<(), Refusal> {
+    principal.require(Permission::Administer)?;
+    let command = Command::RefuseEnrolment { token: parse_id(id)? };
+    control.change(principal, Permission::Administer, request_id, command).await.map(|_| ())
+}
+
+fn parse_id(id: &str) -> Result<TokenId, Refusal> {
+    id.parse().map_err(|error: quorate_model::ParseIdError| {
+        Refusal::new(codes::REQUEST_MALFORMED, error.to_string())
+    })
+}
+
+fn view(id: TokenId, token: &JoinToken, now: Timestamp) -> Option<EnrolmentView> {
+    let (enrolment, status) = match &token.status {
+        TokenStatus::Pending { enrolment } if token.expires_at > now => {
+            (enrolment, "waits".to_owned())
+        }
+        TokenStatus::Approved { enrolment, by, .. } => (enrolment, format!("approved by {by}")),
+        _ => return None,
+    };
+    let node = &enrolment.node;
+    Some(EnrolmentView {
+        id: id.to_string(),
+        name: node.name.to_string(),
+        role: token.role.as_str().to_owned(),
+        fingerprint: spoken_digest(&enrolment.key_sha256),
+        key_sha256: enrolment.key_sha256.clone(),
+        address: node.address.clone(),
+        internal_addr: node.internal_addr.clone(),
+        version: node.version.clone(),
+        asked_at: enrolment.asked_at.to_string(),
+        expires_at: token.expires_at.to_string(),
+        token_by: token.created_by.clone(),
+        status,
+    })
+}
+
+fn malformed(error: &quorate_keyring::KeyringError) -> Refusal {
+    Refusal::new(codes::REQUEST_MALFORMED, "the certificate request is not usable")
+        .cause(error.to_string())
 }
 
 fn check<'a>(token: Option<&'a JoinToken>, secret: &[u8]) -> Result<&'a JoinToken, Refusal> {
@@ -178,10 +307,7 @@ pub(crate) fn sign_node(control: &Control, node: NodeId, csr_pem: &str) -> Resul
     let authority = authority(control)?;
     authority
         .issue_node(node, csr_pem, control.now(), control.parts.options.certificate_lifetime)
-        .map_err(|error| {
-            Refusal::new(codes::REQUEST_MALFORMED, "the certificate request is not usable")
-                .cause(error.to_string())
-        })
+        .map_err(|error| malformed(&error))
 }
 
 /// The cluster's authority, opened for one use.

@@ -4,7 +4,7 @@ use quorate_api::rest::{
     MasterView, NodeManagerView, OperationView, PlanView, RemoveNodeBody, ReplaceNodeBody,
     RestartNodesBody,
 };
-use quorate_model::{NamedNode, OperationRequest, Refusal, RequestId, codes};
+use quorate_model::{NamedNode, NodeId, OperationRequest, Refusal, RequestId, codes};
 use quorate_state::{Command, NewNode};
 
 use super::{components::find_node, operations};
@@ -31,24 +31,30 @@ pub fn node_managers(
     Ok(control.with_facts(|facts| views::node_managers(control, facts)))
 }
 
-/// Records where this master is reached now and which binary it runs, when that has changed.
+/// Records where a master is reached now, which binary it runs, and that it was started anew. The
+/// master calls for itself, or another one passes it on: `id` is known by the certificate.
 ///
 /// # Errors
-/// When there is no leader.
-pub async fn announce(control: &Control, node: NewNode) -> Result<(), Refusal> {
+/// When there is no leader, or no such node.
+pub async fn announce(control: &Control, id: NodeId, node: NewNode) -> Result<(), Refusal> {
+    let command = Command::UpdateNode { id, node };
+    control.propose_as(format!("node:{id}"), None, command).await.map(|_| ())
+}
+
+/// The other masters as this one knows them, from its state and its Raft membership: whom to tell
+/// its address before it is found.
+#[must_use]
+pub fn other_masters(control: &Control) -> Vec<(NodeId, String)> {
+    let status = control.raft().status();
     let state = control.state();
-    let known = state.metadata.nodes.get(&control.node()).is_some_and(|known| {
-        known.address == node.address
-            && known.internal_addr == node.internal_addr
-            && known.admin_addr == node.admin_addr
-            && known.version == node.version
-            && known.obeyed >= node.obeyed
-    });
-    if known {
-        return Ok(());
-    }
-    let command = Command::UpdateNode { id: control.node(), node };
-    control.propose_as(format!("node:{}", control.node()), None, command).await.map(|_| ())
+    let decided = state.metadata.nodes.iter().filter(|(_, node)| node.roles.master);
+    let mut known: Vec<(NodeId, String)> =
+        decided.map(|(id, node)| (*id, node.internal_addr.clone())).collect();
+    known.extend(status.voters);
+    known.sort();
+    known.dedup();
+    known.retain(|(id, addr)| *id != control.node() && !addr.is_empty());
+    known
 }
 
 /// What is done to nodes by an operation.

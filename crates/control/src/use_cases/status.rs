@@ -1,12 +1,16 @@
 //! The state of the quorum: the single source of truth.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
-use quorate_api::rest::{RecoveryView, StatusView};
+use quorate_api::rest::{PreferredView, RecoveryView, StatusView};
 use quorate_model::{Refusal, joint_tolerance};
-use quorate_plan::health::{self, Verdict};
+use quorate_plan::{
+    LeadershipDecision,
+    health::{self, Verdict},
+};
 use quorate_state::Recovery;
 
+use super::enrolment;
 use crate::{Control, Permission, Principal, views};
 
 /// The state of the quorum, in one answer.
@@ -39,6 +43,19 @@ pub fn show(control: &Control, principal: &Principal) -> Result<StatusView, Refu
     }
     for master in masters.iter().filter(|master| !master.ready) {
         problems.push(format!("master {} is not ready: {}", master.name, master.reason));
+    }
+    for master in masters.iter().filter(|master| !master.stalled.is_empty()) {
+        problems.push(format!(
+            "master {} is stalled as a learner and is not promoted: {}",
+            master.name, master.stalled
+        ));
+    }
+    let even = voters != 0 && voters.is_multiple_of(2);
+    if even && !raft.joint && state.metadata.even_voters.is_none() {
+        problems.push(format!(
+            "the number of voting masters, {voters}, is even: it survives no more deaths than {}",
+            voters - 1
+        ));
     }
     for manager in node_managers.iter().filter(|manager| !manager.ready) {
         problems.push(format!("node manager {} is not ready: {}", manager.name, manager.reason));
@@ -86,6 +103,10 @@ pub fn show(control: &Control, principal: &Principal) -> Result<StatusView, Refu
             .filter(|operation| !operation.status.is_final())
             .map(|operation| views::operation_summary(operation))
             .collect(),
+        preferred_leader: preferred(control),
+        even_voters: state.metadata.even_voters.as_ref().map(views::stated),
+        autopilot_waits: control.outlook.borrow().waits.clone(),
+        enrolments_waiting: enrolment::waiting(&state, control.now()),
         masters,
         node_managers,
     })
@@ -98,6 +119,18 @@ fn recovery(recovery: &Recovery) -> RecoveryView {
         written_off: recovery.written_off.iter().map(ToString::to_string).collect(),
         plan_sha256: recovery.plan_sha256.clone(),
     }
+}
+
+/// Who shall lead instead of this leader, and when.
+fn preferred(control: &Control) -> Option<PreferredView> {
+    let outlook = control.outlook.borrow();
+    let (node, left) = match outlook.leadership.as_ref()? {
+        LeadershipDecision::Stay => return None,
+        LeadershipDecision::Wait { preferred, left } => (preferred, *left),
+        LeadershipDecision::Transfer(to) => (to, Some(Duration::ZERO)),
+    };
+    let millis = |left: Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    Some(PreferredView { node: node.to_string(), takes_over_in_ms: left.map(millis) })
 }
 
 fn one_more_death(quorate: bool, tolerance: Option<usize>, voters: usize) -> String {

@@ -45,6 +45,7 @@ pub async fn create(
         role,
         expires_at: control.now().plus(ttl),
         created_by: principal.audit_name(),
+        auto_approve: body.auto_approve,
         status: TokenStatus::Unused,
         request,
     };
@@ -113,6 +114,7 @@ pub fn list(control: &Control, principal: &Principal) -> Result<Vec<TokenView>, 
             expires_at: token.expires_at.to_string(),
             created_by: token.created_by.clone(),
             status: status_words(&state, token, now),
+            auto_approve: token.auto_approve,
         })
         .collect())
 }
@@ -141,7 +143,12 @@ fn status_words(state: &State, token: &JoinToken, now: Timestamp) -> String {
             let name = known.map_or_else(|| node.to_string(), |known| known.name.to_string());
             format!("used by {name}")
         }
-        TokenStatus::Unused if token.expires_at <= now => "expired".to_owned(),
+        TokenStatus::Refused { by, .. } => format!("refused by {by}"),
+        TokenStatus::Approved { enrolment, .. } => format!("approved for {}", enrolment.node.name),
+        _ if token.expires_at <= now => "expired".to_owned(),
+        TokenStatus::Pending { enrolment } => {
+            format!("{} waits for approval", enrolment.node.name)
+        }
         TokenStatus::Unused => "unused".to_owned(),
     }
 }

@@ -33,5 +33,6 @@ pub use node_key::NodeKey;
 pub use password::{hash_password, spend_password_check, verify_password};
 pub use peer::{PeerIdentity, peer_node};
 pub use reloadable::ReloadableIdentity;
+pub use request::requested_key_sha256;
 pub use session_token::{SessionToken, hash_session_token};
 pub use tls::{client_tls, server_tls};

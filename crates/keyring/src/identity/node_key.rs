@@ -19,6 +19,15 @@ impl NodeKey {
         Ok(Self(KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?))
     }
 
+    /// A key that was kept (PEM, PKCS #8), such as by a joiner that was interrupted.
+    ///
+    /// # Errors
+    /// [`KeyringError::CertificateUnreadable`].
+    pub fn from_pem(key_pem: &str) -> Result<Self, KeyringError> {
+        let unreadable = |_| KeyringError::CertificateUnreadable { what: "private key" };
+        KeyPair::from_pem(key_pem).map(Self).map_err(unreadable)
+    }
+
     /// The request to certify this key (PEM); it names nothing, the authority decides the names.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use quorate_model::{
     Settings, Term, Timestamp,
 };
 use quorate_plan::{Facts, Observations, Observed};
-use quorate_state::{Command, InstanceRecord, Node, Outcome, Proposal, State};
+use quorate_state::{Command, InstanceRecord, NewNode, Node, Outcome, Proposal, State};
 use tokio::{sync::Notify, time::Instant};
 
 /// How long a process takes from its start until it serves.
@@ -91,18 +91,16 @@ impl Cluster {
     pub(crate) fn new() -> Self {
         let mut state = State::default();
         for number in 1..=3 {
-            let node = Node {
+            let node = NewNode {
                 name: NodeName::new(format!("db-{number}")).unwrap(),
                 roles: NodeRoles { master: true, node_manager: true },
                 address: format!("10.0.0.{number}"),
                 internal_addr: String::new(),
                 admin_addr: String::new(),
-                joined_at: START,
                 version: String::new(),
-                revision: Revision(1),
-                order: None,
                 obeyed: quorate_model::Generation(0),
             };
+            let node = Node::new(&node, START, Revision(1));
             state.metadata.nodes.insert(NodeId(number), node);
         }
         let state = Arc::new(state);

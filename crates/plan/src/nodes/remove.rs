@@ -50,7 +50,13 @@ pub(crate) fn plan(
     let heir = masters
         .members
         .iter()
-        .find(|(id, seen)| !seen.voter && **id != node.id && masters.level(**id).is_ok())
+        .find(|(id, seen)| {
+            let may_vote = facts.state.metadata.nodes.get(*id);
+            !seen.voter
+                && **id != node.id
+                && may_vote.is_some_and(|known| known.learner_only.is_none())
+                && masters.level(**id).is_ok()
+        })
         .map(|(id, _)| *id);
     let condition = Condition::MastersQuorateAfter { without: node.id, with: heir };
     refusals.extend(judge(&condition, facts).err());

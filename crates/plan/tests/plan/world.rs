@@ -9,7 +9,7 @@ use quorate_model::{
     Settings, Timestamp,
 };
 use quorate_plan::{Facts, Judgement, Observations, Observed, judge};
-use quorate_state::{Component, InstanceRecord, Node, State};
+use quorate_state::{Component, InstanceRecord, NewNode, Node, State};
 
 pub(crate) const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
@@ -28,18 +28,16 @@ impl World {
             seen: Observations::default(),
         };
         for number in 1..=5 {
-            let node = Node {
+            let node = NewNode {
                 name: NodeName::new(format!("db-{number}")).unwrap(),
                 roles: NodeRoles { master: number <= 3, node_manager: true },
                 address: format!("10.0.0.{number}"),
                 internal_addr: String::new(),
                 admin_addr: String::new(),
-                joined_at: NOW,
                 version: String::new(),
-                revision: Revision(1),
-                order: None,
                 obeyed: Generation(0),
             };
+            let node = Node::new(&node, NOW, Revision(1));
             world.state.metadata.nodes.insert(NodeId(number), node);
             world.seen.nodes.insert(NodeId(number), Duration::from_millis(300));
         }

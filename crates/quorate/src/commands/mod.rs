@@ -9,6 +9,7 @@ pub(crate) mod completions;
 pub(crate) mod component;
 mod credentials;
 pub(crate) mod doctor;
+pub(crate) mod enrolment;
 pub(crate) mod explain;
 mod find_node;
 pub(crate) mod help;

@@ -159,7 +159,7 @@ impl DevCluster {
     }
 
     async fn token(&self, role: &str) -> Result<String, Refusal> {
-        self.call(&["token", "create", "--role", role, "--ttl", "10m"], "").await
+        self.call(&["token", "create", "--role", role, "--ttl", "10m", "--auto-approve"], "").await
     }
 
     fn addrs(&self, index: usize) -> Vec<String> {

@@ -117,6 +117,11 @@ impl Folders {
         self.data.join("removed.json")
     }
 
+    /// What a joiner keeps until it is a node.
+    pub(crate) fn joining(&self) -> PathBuf {
+        self.data.join(".joining")
+    }
+
     /// The Raft store of a master.
     pub(crate) fn raft(&self) -> PathBuf {
         self.data.join("raft")

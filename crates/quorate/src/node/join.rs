@@ -18,20 +18,27 @@ use tonic::transport::Channel;
 use super::{
     AddressArgs, FolderArgs, Folders, NodeConfig, NodeRole, dial,
     init::{begin_unfinished, end_unfinished, refuse_second_init, root_key},
+    joining::Joining,
     os::lock_data_folder,
     recovery,
 };
+use crate::ui::duration;
 
 /// Make this host a node of a cluster: master or node manager, as the token says
 ///
 /// Make the token on a master with `quorate token create --role ROLE`. A master needs the
-/// cluster's root key in QUORATE_ROOT_KEY. Afterwards start the node with `quorate start`.
+/// cluster's root key in QUORATE_ROOT_KEY. Unless the token was made with --auto-approve, it then
+/// waits until a person lets it in with `quorate enrolment approve`; interrupted, the same command
+/// goes on waiting. Afterwards start the node with `quorate start`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct JoinArgs {
     /// The join token
     pub(crate) token: String,
     #[command(flatten)]
     pub(crate) address: AddressArgs,
+    /// How long to wait for a person's approval before exiting; the same command waits on
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration::parse)]
+    pub(crate) approval_timeout: Duration,
     #[command(flatten)]
     pub(crate) folders: FolderArgs,
 }
@@ -40,39 +47,47 @@ pub(crate) struct JoinArgs {
 const KEEP_TRYING: Duration = Duration::from_secs(20);
 /// How long one call may take.
 const CALL_DEADLINE: Duration = Duration::from_secs(12);
+/// How often a joiner that waits for approval asks again.
+const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// Runs `join`; returns what to tell people.
-pub(crate) async fn run(args: &JoinArgs, folders: &Folders) -> Result<String, Refusal> {
+/// Runs `join`; returns what to tell people at the end, and says on the way what it waits for.
+pub(crate) async fn run(
+    args: &JoinArgs,
+    folders: &Folders,
+    say: &dyn Fn(&str),
+) -> Result<String, Refusal> {
     let token = JoinToken::parse(&args.token).map_err(|error| Refusal::from(&error))?;
     refuse_second_init(folders)?;
     let (mut client, captured) = connect(&token).await?;
-    let prepared = prepare(&mut client, &token).await?;
-    let role = NodeRole::parse(&prepared.role).ok_or_else(|| too_old("an unknown role"))?;
-    if prepared.feature_level > FEATURE_LEVEL {
-        return Err(too_old(&format!("feature level {}", prepared.feature_level)));
-    }
+    // A join that was interrupted goes on with its key; the token may be spent on it already.
+    let (joining, is_new) = match Joining::load(folders, &token)? {
+        Some(known) => (known, false),
+        None => (Joining::begin(&token, prepare(&mut client, &token).await?)?, true),
+    };
+    let role = NodeRole::parse(&joining.role).ok_or_else(|| too_old("an unknown role"))?;
     // The root key is checked before the token is spent, so that a wrong one costs nothing.
-    let sealed = if role.is_master() { Some(check_root_key(&prepared)?) } else { None };
+    let sealed = if role.is_master() { Some(check_root_key(&joining)?) } else { None };
     let config = NodeConfig::of_flags(&args.address, role)?;
     folders.create()?;
     let _lock = lock_data_folder(&folders.data)?;
     // Another join may have ended while this one spoke with the masters.
     refuse_second_init(folders)?;
     begin_unfinished(folders)?;
-
-    let key = NodeKey::generate().map_err(|error| Refusal::from(&error))?;
+    if is_new {
+        joining.store(folders)?;
+    }
     let request = JoinRequest {
         token_id: token.id.to_string(),
         secret: token.secret.to_vec(),
-        csr_pem: key.csr_pem().map_err(|error| Refusal::from(&error))?,
+        csr_pem: joining.csr_pem.clone(),
         name: config.node.name.to_string(),
         address: config.node.advertise.clone(),
         internal_addr: config.advertised_internal()?,
         admin_addr: config.advertised_admin()?,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let joined = join(&mut client, request).await?;
-    let identity = identity_of(&joined, &captured, key)?;
+    let joined = join(client, &token, request, args.approval_timeout, say).await?;
+    let identity = identity_of(&joined, &captured, &joining.key()?)?;
     if let Some(sealed) = sealed {
         store_sealed(&folders.keyring_file(), &sealed).map_err(|error| Refusal::from(&error))?;
     }
@@ -87,11 +102,9 @@ pub(crate) async fn run(args: &JoinArgs, folders: &Folders) -> Result<String, Re
     }
     config.store(&folders.config_file())?;
     identity.store(&folders.identity()).map_err(|error| Refusal::from(&error))?;
+    Joining::forget(folders)?;
     end_unfinished(folders)?;
-    Ok(format!(
-        "this host is {} ({}) of cluster {}",
-        identity.node, prepared.role, identity.cluster
-    ))
+    Ok(format!("this host is {} ({}) of cluster {}", identity.node, joining.role, identity.cluster))
 }
 
 /// Connects to the first master of the token that answers and proves itself.
@@ -127,28 +140,57 @@ async fn prepare(
 ) -> Result<PrepareResponse, Refusal> {
     let request = PrepareRequest { token_id: token.id.to_string(), secret: token.secret.to_vec() };
     let answer = tokio::time::timeout(CALL_DEADLINE, client.prepare(request)).await;
-    unwrap_answer(answer)
+    let prepared = unwrap_answer(answer)?;
+    if prepared.feature_level > FEATURE_LEVEL {
+        return Err(too_old(&format!("feature level {}", prepared.feature_level)));
+    }
+    Ok(prepared)
 }
 
+/// Asks until it is in, waiting for a person's approval if one is needed.
 async fn join(
-    client: &mut EnrolmentClient<Channel>,
+    mut client: EnrolmentClient<Channel>,
+    token: &JoinToken,
     request: JoinRequest,
+    patience: Duration,
+    say: &dyn Fn(&str),
 ) -> Result<JoinResponse, Refusal> {
-    // The same key may repeat itself: an answer lost on the way does not lose the node.
-    let mut attempts = 0;
+    let until = tokio::time::Instant::now() + patience;
+    let (mut waits, mut failures) = (false, 0);
     loop {
-        attempts += 1;
         let answer = tokio::time::timeout(CALL_DEADLINE, client.join(request.clone())).await;
-        match unwrap_answer(answer) {
-            Err(refusal)
-                if attempts < 3
-                    && matches!(refusal.code, codes::MASTER_UNREACHABLE | codes::NO_LEADER) =>
-            {
-                tokio::time::sleep(Duration::from_millis(500)).await;
+        let refusal = match unwrap_answer(answer) {
+            Ok(joined) => return Ok(joined),
+            Err(refusal) => refusal,
+        };
+        match refusal.code {
+            codes::ENROLMENT_PENDING if tokio::time::Instant::now() >= until => {
+                return Err(refusal.hint(
+                    "repeat the same command: this host keeps its key and its place until the \
+                     token expires",
+                ));
             }
-            other => return other,
+            codes::ENROLMENT_PENDING => {
+                if !waits {
+                    say(&waiting_words(&refusal));
+                }
+                (waits, failures) = (true, 0);
+            }
+            // The same key may repeat itself: an answer lost on the way does not lose the node.
+            codes::MASTER_UNREACHABLE | codes::NO_LEADER if waits || failures < 2 => {
+                failures += 1;
+                client = connect(token).await?.0;
+            }
+            _ => return Err(refusal),
         }
+        tokio::time::sleep(ASK_EVERY).await;
     }
+}
+
+fn waiting_words(refusal: &Refusal) -> String {
+    let cause = refusal.cause.as_deref().unwrap_or_default();
+    let hint = refusal.hint.as_deref().unwrap_or_default();
+    format!("{}\n  {cause}\n  {hint}", refusal.message)
 }
 
 fn unwrap_answer<T>(
@@ -162,9 +204,9 @@ fn unwrap_answer<T>(
     }
 }
 
-fn check_root_key(prepared: &PrepareResponse) -> Result<SealedKeyring, Refusal> {
+fn check_root_key(joining: &Joining) -> Result<SealedKeyring, Refusal> {
     let root_key = root_key()?;
-    let sealed = SealedKeyring::from_bytes(&prepared.sealed_keyring)
+    let sealed = SealedKeyring::from_bytes(&joining.sealed_keyring)
         .map_err(|error| Refusal::from(&error))?;
     Keyring::open_joining(&root_key, &sealed).map_err(|error| Refusal::from(&error))?;
     Ok(sealed)
@@ -173,7 +215,7 @@ fn check_root_key(prepared: &PrepareResponse) -> Result<SealedKeyring, Refusal> 
 fn identity_of(
     joined: &JoinResponse,
     captured: &CapturedCa,
-    key: NodeKey,
+    key: &NodeKey,
 ) -> Result<NodeIdentity, Refusal> {
     let cluster: ClusterId = joined.cluster_id.parse().map_err(|_| too_old("its cluster id"))?;
     let ca_pem = captured.ca_pem().ok_or_else(|| {

@@ -7,6 +7,7 @@ mod dial;
 mod folders;
 pub(crate) mod init;
 pub(crate) mod join;
+mod joining;
 pub(crate) mod local;
 mod manager;
 mod master;

@@ -61,8 +61,15 @@ async fn a_token_is_alone_on_stdout() {
     let args = ["token", "create", "--role", "node-manager", "--ttl", "1h30m"];
     let ran = world.quorate(&args).await;
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "qjt1-secret\n"));
-    assert_eq!(ran.stderr, "on the new host, until soon: quorate join TOKEN\n");
-    assert_eq!(fake.asked()[0].body, r#"{"role":"node-manager","ttlMs":5400000}"#);
+    let on_the_host = "on the new host, until soon: quorate join TOKEN\n";
+    let waits = "it waits there until you approve: quorate enrolment approve\n";
+    assert_eq!(ran.stderr, format!("{on_the_host}{waits}"));
+    let body =
+        |auto: bool| format!(r#"{{"role":"node-manager","ttlMs":5400000,"autoApprove":{auto}}}"#);
+    assert_eq!(fake.asked()[0].body, body(false));
+    let unattended = world.quorate(&[&args[..], &["--auto-approve"]].concat()).await;
+    assert_eq!(unattended.stderr, on_the_host);
+    assert_eq!(fake.asked()[1].body, body(true));
     let quiet = [&args[..], &["--quiet"]].concat();
     assert_eq!(world.quorate(&quiet).await.stderr, "");
 }

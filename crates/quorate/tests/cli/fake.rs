@@ -113,7 +113,8 @@ pub(crate) fn status(quorate: bool, healthy: bool) -> Value {
         "clusterId": "01J8CLUSTER", "quorate": quorate, "healthy": healthy, "problems": [],
         "leader": "n1", "term": 2, "epoch": 0, "featureLevel": 1, "appliedIndex": 9, "voters": 1,
         "joint": false, "failureTolerance": 0, "oneMoreDeath": "", "recovery": null,
-        "tombstones": [], "operations": [], "masters": [], "nodeManagers": [],
+        "tombstones": [], "preferredLeader": null, "evenVoters": null, "autopilotWaits": "",
+        "enrolmentsWaiting": 0, "operations": [], "masters": [], "nodeManagers": [],
     })
 }
 

@@ -98,7 +98,9 @@ impl RaftNode {
     /// # Errors
     /// As [`RaftNode::add_learner`]; also when the node is no member.
     pub async fn set_address(&self, node: NodeId, addr: &str) -> Result<(), MembershipError> {
-        self.change("the new address's entry", |now| decide::set_address(now, node, addr)).await
+        self.change("the new address's entry", |now| decide::set_address(now, node, addr)).await?;
+        self.inner.shared.peers.set_address(node, addr);
+        Ok(())
     }
 
     /// Finishes a change of voters that a former leader left half-done. Nothing to do is fine.

@@ -3,13 +3,14 @@
 mod enrolment;
 mod leader;
 mod node_managers;
+mod nodes;
 
 use std::{io, sync::Arc, time::Duration};
 
 use axum::Router;
 use quorate_api::internal::{
     enrolment_server::EnrolmentServer, leader_server::LeaderServer,
-    node_managers_server::NodeManagersServer,
+    node_managers_server::NodeManagersServer, nodes_server::NodesServer,
 };
 use quorate_control::Control;
 use quorate_model::Refusal;
@@ -52,6 +53,7 @@ pub async fn serve_internal(
     let routes = raft
         .add_service(EnrolmentServer::new(enrolment::Service::new(control.clone())))
         .add_service(NodeManagersServer::new(node_managers::Service::new(control.clone())))
+        .add_service(NodesServer::new(nodes::Service::new(control.clone())))
         .add_service(LeaderServer::new(leader::Service::new(control, admin)));
     let (sender, mut receiver) = mpsc::channel(WAITING);
     // Dropping the set ends the task and with it the listener, however this function ends.

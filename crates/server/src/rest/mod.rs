@@ -6,7 +6,9 @@ mod auth;
 mod components;
 pub(crate) mod context;
 mod doctor;
+mod enrolments;
 pub(crate) mod failure;
+mod masters;
 mod nodes;
 mod operations;
 mod ready;
@@ -16,7 +18,7 @@ mod tokens;
 
 use axum::{
     Router,
-    routing::{delete, get, post},
+    routing::{delete, get, post, put},
 };
 
 pub(crate) use context::Admin;
@@ -59,6 +61,13 @@ use crate::events;
         tokens::list,
         tokens::create,
         tokens::revoke,
+        enrolments::list,
+        enrolments::approve,
+        enrolments::refuse,
+        masters::policy,
+        masters::set_policy,
+        masters::set_votes,
+        masters::set_priority,
         audit::list,
         ready::healthz,
         ready::readyz,
@@ -95,6 +104,12 @@ pub(crate) fn routes() -> Router<Admin> {
         .route("/operations/{id}/abort", post(operations::abort))
         .route("/tokens", get(tokens::list).post(tokens::create))
         .route("/tokens/{id}", delete(tokens::revoke))
+        .route("/enrolments", get(enrolments::list))
+        .route("/enrolments/{id}/approve", post(enrolments::approve))
+        .route("/enrolments/{id}/refuse", post(enrolments::refuse))
+        .route("/masters/policy", get(masters::policy).put(masters::set_policy))
+        .route("/masters/votes", put(masters::set_votes))
+        .route("/nodes/{id}/priority", put(masters::set_priority))
         .route("/audit", get(audit::list))
         .route("/events", get(events::stream))
 }

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod components;
+mod masters;
 mod nodes;
 mod operations;
 mod recovery;
@@ -72,7 +73,22 @@ impl State {
             Command::Enrol { token, key_sha256, node } => {
                 tokens::enrol(self, context, *token, key_sha256, node)
             }
-            Command::UpdateNode { id, node } => nodes::update(self, *id, node),
+            Command::RequestEnrolment { token, enrolment } => {
+                tokens::request(self, context, *token, enrolment)
+            }
+            Command::ApproveEnrolment { token, key_sha256 } => {
+                tokens::approve(self, context, *token, key_sha256)
+            }
+            Command::RefuseEnrolment { token } => tokens::refuse(self, context, *token),
+            Command::SetVotes { nodes, votes, reason, even_because } => {
+                masters::set_votes(self, context, nodes, *votes, reason, even_because.as_deref())
+            }
+            Command::AllowEvenVoters { because } => {
+                masters::allow_even(self, context, because.as_deref())
+            }
+            Command::SetPriority { id, priority } => masters::set_priority(self, *id, *priority),
+            Command::SetMasterPolicy { policy } => masters::set_policy(self, policy),
+            Command::UpdateNode { id, node } => nodes::update(self, context, *id, node),
             Command::CreateSession { token_sha256, session } => {
                 users::create_session(self, token_sha256, session)
             }

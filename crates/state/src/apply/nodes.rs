@@ -10,27 +10,19 @@ use crate::{Applied, NewNode, Node, Outcome, State, Tombstone};
 /// Adds a node under an id that was never used before.
 pub(super) fn insert(state: &mut State, id: NodeId, node: &NewNode, context: &Context<'_>) {
     state.metadata.last_node_id = state.metadata.last_node_id.max(id);
-    state.metadata.nodes.insert(
-        id,
-        Node {
-            name: node.name.clone(),
-            roles: node.roles,
-            address: node.address.clone(),
-            internal_addr: node.internal_addr.clone(),
-            admin_addr: node.admin_addr.clone(),
-            joined_at: context.proposal.at,
-            version: node.version.clone(),
-            revision: context.revision(),
-            order: None,
-            obeyed: node.obeyed,
-        },
-    );
+    let new = Node::new(node, context.proposal.at, context.revision());
+    state.metadata.nodes.insert(id, new);
     if node.roles.master {
         state.metadata.masters_revision = context.revision();
     }
 }
 
-pub(super) fn update(state: &mut State, id: NodeId, new: &NewNode) -> Outcome {
+pub(super) fn update(
+    state: &mut State,
+    context: &Context<'_>,
+    id: NodeId,
+    new: &NewNode,
+) -> Outcome {
     let Some(node) = state.metadata.nodes.get_mut(&id) else {
         return Err(not_found(format!("node {id}")));
     };
@@ -40,6 +32,7 @@ pub(super) fn update(state: &mut State, id: NodeId, new: &NewNode) -> Outcome {
     node.version.clone_from(&new.version);
     // What was obeyed stays so: an announcement that was held up on the way takes nothing back.
     node.obeyed = node.obeyed.max(new.obeyed);
+    node.started_at = Some(context.proposal.at);
     Ok(Applied::Done)
 }
 

@@ -7,7 +7,7 @@ use quorate_model::{
     Generation, LogIndex, NodeId, OperationId, Refusal, RequestId, Revision, Term, Timestamp,
     UserName, codes,
 };
-use quorate_state::{Command, Proposal, State};
+use quorate_state::{Command, JoinToken, Proposal, State};
 
 use super::{
     samples::{self, key, token, token_id},
@@ -76,14 +76,30 @@ fn commands() -> impl Strategy<Value = Command> {
         }),
         1 => (name(), revision())
             .prop_map(|(name, expect)| Command::DeleteSetting { key: key(&name), expect }),
-        1 => (1..5_u64)
-            .prop_map(|number| Command::CreateToken { id: token_id(number), token: token() }),
+        1 => (1..5_u64, any::<bool>()).prop_map(|(number, auto_approve)| {
+            let token = JoinToken { auto_approve, ..token() };
+            Command::CreateToken { id: token_id(number), token }
+        }),
         1 => (1..5_u64).prop_map(|number| Command::RevokeToken { id: token_id(number) }),
         2 => (1..5_u64, name(), name()).prop_map(|(number, key_sha256, name)| Command::Enrol {
             token: token_id(number),
             key_sha256,
             node: new_node(&name),
         }),
+        2 => (1..5_u64, name(), name(), 0..3_u8).prop_map(|(number, key, name, kind)| {
+            let token = token_id(number);
+            match kind {
+                0 => Command::RequestEnrolment { token, enrolment: samples::enrolment(&key, &name) },
+                1 => Command::ApproveEnrolment { token, key_sha256: key },
+                _ => Command::RefuseEnrolment { token },
+            }
+        }),
+        1 => (1..5_u64, any::<bool>(), name()).prop_map(|(id, votes, reason)| {
+            let nodes = vec![NodeId(id), NodeId(1)];
+            Command::SetVotes { nodes, votes, reason, even_because: None }
+        }),
+        1 => (1..5_u64, 0..3_u32)
+            .prop_map(|(id, priority)| Command::SetPriority { id: NodeId(id), priority }),
         1 => (1..5_u64, name())
             .prop_map(|(id, name)| Command::UpdateNode { id: NodeId(id), node: new_node(&name) }),
         1 => (name(), 0..900_u64).prop_map(|(token, expires_after_s)| Command::CreateSession {

@@ -6,7 +6,7 @@ use quorate_model::{
     Condition, EnrolRole, Epoch, Generation, MemberAction, NodeId, Plan, Refusal, Revision,
     SettingKey, StepKind, Term, TokenId, Undo, UserName, codes,
 };
-use quorate_state::{Command, JoinToken, Session, TokenStatus};
+use quorate_state::{Command, Enrolment, JoinToken, MasterPolicy, Session, TokenStatus};
 
 use super::world::{
     START, World, component_name, create_cluster, create_plan, instance_name, new_node,
@@ -24,9 +24,15 @@ pub(crate) fn token() -> JoinToken {
         role: EnrolRole::Both,
         expires_at: START.plus(Duration::from_secs(3600)),
         created_by: "user:admin".to_owned(),
+        auto_approve: true,
         status: TokenStatus::Unused,
         request: None,
     }
+}
+
+/// Somebody at the door, who came at the start.
+pub(crate) fn enrolment(key: &str, name: &str) -> Enrolment {
+    Enrolment { key_sha256: key.to_owned(), node: new_node(name), asked_at: START }
 }
 
 pub(crate) fn key(text: &str) -> SettingKey {
@@ -100,6 +106,20 @@ pub(crate) fn commands() -> Vec<Command> {
         Command::ResumeOperation { id },
         Command::AbortOperation { id },
         recover(1, &[2]),
+        Command::RequestEnrolment { token: token_id(1), enrolment: enrolment("abc", "db-9") },
+        Command::ApproveEnrolment { token: token_id(1), key_sha256: "abc".to_owned() },
+        Command::RefuseEnrolment { token: token_id(1) },
+        Command::SetVotes {
+            nodes: vec![NodeId(1), NodeId(2)],
+            votes: false,
+            reason: "the host is slow".to_owned(),
+            even_because: Some("until a host is bought".to_owned()),
+        },
+        Command::AllowEvenVoters { because: Some("two rooms".to_owned()) },
+        Command::SetPriority { id: NodeId(1), priority: 10 },
+        Command::SetMasterPolicy {
+            policy: MasterPolicy { cleanup_after_ms: Some(600_000), ..MasterPolicy::default() },
+        },
     ]
 }
 
@@ -123,8 +143,15 @@ pub(crate) const fn is_sampled(command: &Command) -> bool {
         | Command::UndoStep { .. }
         | Command::PauseOperation { .. }
         | Command::ResumeOperation { .. }
+        | Command::Recover { .. }
         | Command::AbortOperation { .. }
-        | Command::Recover { .. } => true,
+        | Command::RequestEnrolment { .. }
+        | Command::ApproveEnrolment { .. }
+        | Command::RefuseEnrolment { .. }
+        | Command::SetVotes { .. }
+        | Command::AllowEvenVoters { .. }
+        | Command::SetPriority { .. }
+        | Command::SetMasterPolicy { .. } => true,
     }
 }
 

@@ -1,9 +1,11 @@
 //! `quorate node`: the nodes of the cluster.
 
 mod list;
+mod priority;
 mod remove;
 mod replace;
 mod restart;
+mod votes;
 
 use super::Session;
 use crate::ui::Outcome;
@@ -16,6 +18,9 @@ pub(crate) enum NodeCommand {
     Restart(restart::RestartArgs),
     Remove(remove::RemoveArgs),
     Replace(replace::ReplaceArgs),
+    Promote(votes::PromoteArgs),
+    Demote(votes::DemoteArgs),
+    Priority(priority::PriorityArgs),
 }
 
 pub(crate) async fn run(session: &Session, command: &NodeCommand) -> Outcome {
@@ -24,5 +29,8 @@ pub(crate) async fn run(session: &Session, command: &NodeCommand) -> Outcome {
         NodeCommand::Restart(args) => restart::run(session, args).await,
         NodeCommand::Remove(args) => remove::run(session, args).await,
         NodeCommand::Replace(args) => replace::run(session, args).await,
+        NodeCommand::Promote(args) => votes::promote(session, args).await,
+        NodeCommand::Demote(args) => votes::demote(session, args).await,
+        NodeCommand::Priority(args) => priority::run(session, args).await,
     }
 }

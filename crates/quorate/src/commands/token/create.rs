@@ -20,11 +20,14 @@ pub(crate) struct CreateArgs {
     /// How long it can be used, such as 15m or 2h; at most a week
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration::parse)]
     pub(crate) ttl: Duration,
+    /// Let its bearer in at once; otherwise a person approves (`quorate enrolment approve`)
+    #[arg(long)]
+    pub(crate) auto_approve: bool,
 }
 
 pub(crate) async fn run(session: &Session, args: &CreateArgs) -> Outcome {
     let ttl_ms = u64::try_from(args.ttl.as_millis()).unwrap_or(u64::MAX);
-    let body = CreateTokenBody { role: args.role.clone(), ttl_ms };
+    let body = CreateTokenBody { role: args.role.clone(), ttl_ms, auto_approve: args.auto_approve };
     let created = session.client()?.token_create(&body).await?;
     session.ui.show(&created, |_| format!("{}\n", created.token))?;
     session.ui.note(&format!(
@@ -32,5 +35,8 @@ pub(crate) async fn run(session: &Session, args: &CreateArgs) -> Outcome {
         created.expires_at,
         if args.role == "node-manager" { "" } else { " (with QUORATE_ROOT_KEY set)" }
     ));
+    if !args.auto_approve {
+        session.ui.note("it waits there until you approve: quorate enrolment approve");
+    }
     Ok(exit::DONE)
 }

@@ -9,21 +9,11 @@ use tracing::{info, warn};
 /// How long handing leadership over may take.
 const STOP_DEADLINE: Duration = Duration::from_secs(8);
 
-/// Before a leader leaves, it hands leadership to the follower that is furthest ahead, so that
-/// clients notice at most one retry. Returns the follower that took it.
+/// Before a leader leaves, it hands leadership to the living voter with the highest priority that
+/// is close to its log, so that clients notice at most one retry. Returns the voter that took it.
 pub(super) async fn hand_over(control: &Control) -> Option<NodeId> {
     control.leading()?;
-    let status = control.raft().status();
-    let heir = status
-        .peers
-        .iter()
-        .filter(|(id, peer)| {
-            status.voters.contains_key(id)
-                && peer.acked_ago.is_some_and(|ago| ago < Duration::from_secs(1))
-        })
-        .max_by_key(|(_, peer)| peer.matched)
-        .map(|(id, _)| *id);
-    let heir = heir?;
+    let heir = control.heir()?;
     match tokio::time::timeout(STOP_DEADLINE, control.raft().transfer_leader(heir)).await {
         Ok(Ok(took)) => {
             info!(to = %heir, took_ms = took.as_millis(), "leadership handed over");

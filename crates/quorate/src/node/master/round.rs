@@ -81,7 +81,7 @@ impl Round<'_> {
         let mut tasks = JoinSet::new();
         let local = self.folders.admin_socket();
         let removed = standing::removed(control.clone(), dialer.clone());
-        sockets.serve(&mut tasks, &control, dialer, &self.identity, local, &stopped)?;
+        sockets.serve(&mut tasks, &control, dialer.clone(), &self.identity, local, &stopped)?;
         info!(%node, admin = %self.config.node.admin_addr,
             internal = %self.config.node.internal_addr, "master started");
         let mut duties = tokio::spawn(run_duties(control.clone()));
@@ -91,7 +91,7 @@ impl Round<'_> {
             self.folders.identity(),
         ));
         let this = new_node(self.config, self.orders.obeyed())?;
-        let announcing = tokio::spawn(announce(control.clone(), this));
+        let announcing = tokio::spawn(announce(control.clone(), dialer, this));
         let ordered = tokio::spawn(self.orders.clone().read_state(control.clone()));
         let telling = tokio::spawn(follow_master(control.clone(), self.reporter.clone()));
         let ended = tokio::select! {

@@ -21,6 +21,9 @@ fn master(number: usize) -> MasterView {
         internal_addr: format!("10.0.0.{number}:9901"),
         version: "0.1.0".to_owned(),
         reason: String::new(),
+        priority: 0,
+        learner_only: None,
+        stalled: String::new(),
     }
 }
 
@@ -42,6 +45,10 @@ pub(crate) fn status() -> StatusView {
         recovery: None,
         tombstones: Vec::new(),
         operations: vec![operation().summary],
+        preferred_leader: None,
+        even_voters: None,
+        autopilot_waits: String::new(),
+        enrolments_waiting: 0,
         masters: (1..=3).map(master).collect(),
         node_managers: vec![NodeManagerView {
             id: "n4".to_owned(),

@@ -38,6 +38,23 @@ pub(crate) fn status(view: &StatusView, paint: Paint) -> String {
     line("leader", &leader);
     let joint = if view.joint { ", a change of voters is under way" } else { "" };
     line("voters", &format!("{}, {may_fail}{joint}", view.voters));
+    if let Some(preferred) = &view.preferred_leader {
+        let when = preferred.takes_over_in_ms.map_or_else(
+            || "takes over once it is back and steady".to_owned(),
+            |ms| format!("takes over in {} s", ms.div_ceil(1_000)),
+        );
+        line("preferred", &format!("{} {when}", preferred.node));
+    }
+    if let Some(even) = &view.even_voters {
+        line("even voters", &format!("allowed: {} ({})", even.reason, even.by));
+    }
+    if !view.autopilot_waits.is_empty() {
+        line("autopilot", &view.autopilot_waits);
+    }
+    if view.enrolments_waiting > 0 {
+        let count = view.enrolments_waiting;
+        line("at the door", &format!("{count} to approve: quorate enrolment list"));
+    }
     if !view.one_more_death.is_empty() {
         line("one more death", &view.one_more_death);
     }
