@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
         value_enum,
         value_delimiter = ',',
         value_name = "PHASE,..",
-        default_value = "footprint,writes,failover"
+        default_value = "footprint,writes,failover,handover,rolling,join,fleet"
     )]
     pub(crate) phases: Vec<Phase>,
     /// A few short measurements only: to see that everything works, not to believe the numbers
@@ -41,6 +41,15 @@ pub(crate) struct Arguments {
     /// Leaders to kill in each system [default: 10, quick: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     trials: Option<u16>,
+    /// Rolling restarts of each system [default: 3, quick: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
+    restarts: Option<u16>,
+    /// The state that a fourth master joins, in MB [default: 100, quick: 10]
+    #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u32).range(1..=2000))]
+    state_mb: Option<u32>,
+    /// Node managers on one leader [default: 10000, quick: 200]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
+    node_managers: Option<u32>,
     /// How long to watch an idle cluster, in seconds [default: 30, quick: 5]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     idle_seconds: Option<u64>,
@@ -77,6 +86,21 @@ impl Arguments {
         self.trials.unwrap_or(if self.quick { 3 } else { 10 }).into()
     }
 
+    /// Rolling restarts.
+    pub(crate) fn restarts(&self) -> usize {
+        self.restarts.unwrap_or(if self.quick { 1 } else { 3 }).into()
+    }
+
+    /// The size of the state that a fourth master joins, in MB.
+    pub(crate) fn state_mb(&self) -> u32 {
+        self.state_mb.unwrap_or(if self.quick { 10 } else { 100 })
+    }
+
+    /// Node managers on one leader.
+    pub(crate) fn node_managers(&self) -> u32 {
+        self.node_managers.unwrap_or(if self.quick { 200 } else { 10_000 })
+    }
+
     /// How long to watch an idle cluster.
     pub(crate) fn idle(&self) -> Duration {
         Duration::from_secs(self.idle_seconds.unwrap_or(if self.quick { 5 } else { 30 }))
@@ -102,6 +126,14 @@ pub(crate) enum Phase {
     Writes,
     /// The pause after the leader's death.
     Failover,
+    /// The pause when the leader is asked to stop.
+    Handover,
+    /// Every member restarted in turn.
+    Rolling,
+    /// A fourth master joins a large state (Quorate alone).
+    Join,
+    /// Many node managers on one leader (Quorate alone).
+    Fleet,
 }
 
 /// How results are printed.

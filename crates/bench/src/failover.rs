@@ -1,4 +1,4 @@
-//! How long writes pause when the leader is killed.
+//! How long writes pause when the leader goes: killed, or asked to stop, so that it can hand over.
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,7 +30,16 @@ const AFTER: Duration = Duration::from_secs(1);
 /// A system that is not back by then has failed the trial.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One kill.
+/// How a leader goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Departure {
+    /// By `kill -9`.
+    Killed,
+    /// By SIGTERM, as `systemctl stop` asks.
+    Asked,
+}
+
+/// One departure.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Trial {
     /// The longest time without an acknowledged write on any survivor.
@@ -39,8 +48,11 @@ pub(crate) struct Trial {
     pub(crate) every: Duration,
 }
 
-/// Kills the leader under one writer per surviving member, and starts it again afterwards.
-pub(crate) async fn trial(system: &mut dyn System) -> Result<Trial, BenchError> {
+/// Takes the leader away under one writer per surviving member, and starts it again afterwards.
+pub(crate) async fn trial(
+    system: &mut dyn System,
+    departure: Departure,
+) -> Result<Trial, BenchError> {
     let name = system.kind().name();
     let leader = await_leader(system).await?;
     let survivors: Vec<usize> =
@@ -52,19 +64,23 @@ pub(crate) async fn trial(system: &mut dyn System) -> Result<Trial, BenchError> 
     for member in survivors {
         let (told, seen) = watch::channel(Duration::ZERO);
         last.push(seen);
-        writers.spawn(run_writer(system.endpoint(member), begin, told, stopped.clone()));
+        let endpoints = vec![system.endpoint(member)];
+        writers.spawn(run_writer(endpoints, begin, told, stopped.clone()));
     }
     sleep(BEFORE).await;
-    let killed = begin.elapsed();
-    system.kill(leader);
+    let gone = begin.elapsed();
+    match departure {
+        Departure::Killed => system.kill(leader),
+        Departure::Asked => system.members_mut().ask_to_end(leader),
+    }
     let back = async {
         for seen in &mut last {
             // A writer that is gone answers an error; its task's own error is reported below.
-            let _ = seen.wait_for(|at| *at > killed + IN_FLIGHT).await;
+            let _ = seen.wait_for(|at| *at > gone + IN_FLIGHT).await;
         }
     };
     if timeout(PATIENCE, back).await.is_err() {
-        let what = "writes after the leader's death";
+        let what = "writes after the leader's departure";
         let last = "no survivor or not every survivor acknowledges".to_owned();
         return Err(BenchError::Waited { system: name, what, waited: PATIENCE, last });
     }
@@ -75,18 +91,21 @@ pub(crate) async fn trial(system: &mut dyn System) -> Result<Trial, BenchError> 
         let failure = |error| BenchError::Client { system: name, source: WriteError::of(error) };
         acknowledged.push(finished.map_err(failure)?);
     }
+    if departure == Departure::Asked {
+        system.members_mut().await_end(leader, name, PATIENCE).await?;
+    }
     system.restart(leader).await?;
-    Ok(judge(acknowledged, killed))
+    Ok(judge(acknowledged, gone))
 }
 
-fn judge(acknowledged: Vec<Vec<Duration>>, killed: Duration) -> Trial {
-    let every = acknowledged.iter().map(|times| longest_gap(times, killed)).max();
+fn judge(acknowledged: Vec<Vec<Duration>>, gone: Duration) -> Trial {
+    let every = acknowledged.iter().map(|times| longest_gap(times, gone)).max();
     let mut all: Vec<Duration> = acknowledged.into_iter().flatten().collect();
     all.sort_unstable();
-    Trial { any: longest_gap(&all, killed), every: every.unwrap_or_default() }
+    Trial { any: longest_gap(&all, gone), every: every.unwrap_or_default() }
 }
 
-async fn await_leader(system: &mut dyn System) -> Result<usize, BenchError> {
+pub(crate) async fn await_leader(system: &mut dyn System) -> Result<usize, BenchError> {
     let until = Instant::now() + PATIENCE;
     loop {
         let last = match timeout(Duration::from_secs(2), system.leader()).await {
@@ -102,9 +121,10 @@ async fn await_leader(system: &mut dyn System) -> Result<usize, BenchError> {
     }
 }
 
-/// Writes until told to stop; answers when its writes were acknowledged.
-async fn run_writer(
-    endpoint: Arc<dyn Endpoint>,
+/// Writes until told to stop, after a failure to the next member; answers when its writes were
+/// acknowledged.
+pub(crate) async fn run_writer(
+    mut endpoints: Vec<Arc<dyn Endpoint>>,
     begin: Instant,
     told: watch::Sender<Duration>,
     stopped: watch::Receiver<bool>,
@@ -115,9 +135,10 @@ async fn run_writer(
     while !*stopped.borrow() {
         let mut writer = match open.take() {
             Some(writer) => writer,
-            None => match timeout(CONNECT_DEADLINE, endpoint.writer()).await {
+            None => match timeout(CONNECT_DEADLINE, endpoints[0].writer()).await {
                 Ok(Ok(writer)) => writer,
                 Ok(Err(_)) | Err(_) => {
+                    endpoints.rotate_left(1);
                     sleep(RETRY_PAUSE).await;
                     continue;
                 }
@@ -130,6 +151,7 @@ async fn run_writer(
             told.send_replace(at);
             open = Some(writer);
         } else {
+            endpoints.rotate_left(1);
             sleep(RETRY_PAUSE).await;
         }
     }

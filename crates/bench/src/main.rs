@@ -3,12 +3,15 @@
 mod arguments;
 mod error;
 mod failover;
+mod fleet;
 mod footprint;
+mod join;
 mod machine;
 mod process;
 mod progress;
 mod render;
 mod report;
+mod rolling;
 mod run;
 mod statistics;
 mod systems;

@@ -6,6 +6,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::error::BenchError;
 
 /// How much of a log is worth showing.
@@ -38,6 +40,15 @@ impl Process {
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Asks it to end (SIGTERM).
+    pub(crate) fn ask_to_end(&self) {
+        if let Some(pid) = Pid::from_raw(self.pid().cast_signed()) {
+            // An error means that it has ended already; its id is not given out before its end
+            // was waited for.
+            let _ = kill_process(pid, Signal::TERM);
+        }
     }
 
     /// Whether it has ended by itself.

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::{
-    failover::Trial, footprint::Idle, machine::Machine, statistics::Spread, systems::Kind,
-    workload::Sample,
+    failover::Trial, fleet::Fleet, footprint::Idle, join::Joined, machine::Machine,
+    rolling::Rolled, statistics::Spread, systems::Kind, workload::Sample,
 };
 
 /// All results of one run.
@@ -25,6 +25,14 @@ pub(crate) struct Report {
     pub(crate) writes: Vec<WritesResult>,
     /// The leader's death.
     pub(crate) failover: Vec<FailoverResult>,
+    /// The leader asked to stop.
+    pub(crate) handover: Vec<FailoverResult>,
+    /// Rolling restarts.
+    pub(crate) rolling: Vec<RollingResult>,
+    /// A fourth master.
+    pub(crate) join: Option<Joined>,
+    /// Many node managers.
+    pub(crate) fleet: Option<Fleet>,
 }
 
 /// The sizes of the run.
@@ -107,7 +115,7 @@ impl WritesResult {
 pub(crate) struct FailoverResult {
     /// The system.
     pub(crate) system: Kind,
-    /// How many leaders were killed.
+    /// How many leaders went.
     pub(crate) trials: usize,
     /// Seconds until any survivor acknowledged writes again.
     pub(crate) any_survivor_seconds: Spread,
@@ -154,6 +162,34 @@ impl FootprintResult {
             ready_seconds: Spread::of(ready)?,
             idle_cpu_percent: Spread::of(&idle.cpu)?,
             resident_mib: Spread::of(&idle.resident_mib)?,
+        })
+    }
+}
+
+/// Rolling restarts of one system.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RollingResult {
+    /// The system.
+    pub(crate) system: Kind,
+    /// How many rolling restarts.
+    pub(crate) restarts: usize,
+    /// Seconds from the first stop until the last member acknowledged a write.
+    pub(crate) seconds: Spread,
+    /// The longest time without an acknowledged write, in seconds.
+    pub(crate) pause_seconds: Spread,
+}
+
+impl RollingResult {
+    /// Of at least one rolling restart.
+    pub(crate) fn of(system: Kind, restarts: &[Rolled]) -> Option<Self> {
+        let spread =
+            |field: fn(&Rolled) -> f64| Spread::of(&restarts.iter().map(field).collect::<Vec<_>>());
+        Some(Self {
+            system,
+            restarts: restarts.len(),
+            seconds: spread(|restart| restart.took.as_secs_f64())?,
+            pause_seconds: spread(|restart| restart.pause.as_secs_f64())?,
         })
     }
 }

@@ -10,12 +10,18 @@ use tempfile::TempDir;
 use crate::{
     arguments::{Arguments, Phase},
     error::BenchError,
-    failover, footprint,
+    failover::{self, Departure},
+    fleet::{self, Fleet},
+    footprint,
+    join::{self, Joined},
     machine::Machine,
     progress::progress,
-    report::{FailoverResult, FootprintResult, Method, Report, SystemVersion, WritesResult},
+    report::{
+        FailoverResult, FootprintResult, Method, Report, RollingResult, SystemVersion, WritesResult,
+    },
+    rolling,
     statistics::number,
-    systems::{KEYS, Kind, System, VALUE_BYTES, build_quorate},
+    systems::{KEYS, Kind, Quorate, System, VALUE_BYTES, build_quorate},
     workload,
 };
 
@@ -38,7 +44,18 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, BenchError> {
     let wants = |phase| arguments.phases.contains(&phase);
     let footprint = if wants(Phase::Footprint) { bench.footprint().await? } else { Vec::new() };
     let writes = if wants(Phase::Writes) { bench.writes().await? } else { Vec::new() };
-    let failover = if wants(Phase::Failover) { bench.failover().await? } else { Vec::new() };
+    let departures = [(Phase::Failover, Departure::Killed), (Phase::Handover, Departure::Asked)]
+        .into_iter()
+        .filter_map(|(phase, departure)| wants(phase).then_some(departure))
+        .collect::<Vec<_>>();
+    let mut departed =
+        if departures.is_empty() { BTreeMap::new() } else { bench.departures(&departures).await? };
+    let rolling = if wants(Phase::Rolling) { bench.rolling().await? } else { Vec::new() };
+    let measures_quorate = bench.kinds().any(|kind| kind == Kind::Quorate);
+    let join =
+        if wants(Phase::Join) && measures_quorate { Some(bench.join().await?) } else { None };
+    let fleet =
+        if wants(Phase::Fleet) && measures_quorate { Some(bench.fleet().await?) } else { None };
     Ok(Report {
         date: arguments.date.clone(),
         machine,
@@ -55,7 +72,11 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, BenchError> {
         systems: bench.systems,
         footprint,
         writes,
-        failover,
+        failover: departed.remove(&Departure::Killed).unwrap_or_default(),
+        handover: departed.remove(&Departure::Asked).unwrap_or_default(),
+        rolling,
+        join,
+        fleet,
     })
 }
 
@@ -157,26 +178,79 @@ impl<'a> Bench<'a> {
         Ok(samples.into_iter().filter_map(result).collect())
     }
 
-    async fn failover(&self) -> Result<Vec<FailoverResult>, BenchError> {
+    /// The leader goes, in each of these ways in turn.
+    async fn departures(
+        &self,
+        departures: &[Departure],
+    ) -> Result<BTreeMap<Departure, Vec<FailoverResult>>, BenchError> {
         let mut clusters = self.warm_clusters().await?;
-        let mut trials = BTreeMap::<_, Vec<_>>::new();
-        for number in 0..self.arguments.trials() {
+        let mut results = BTreeMap::new();
+        for departure in departures {
+            let how = match departure {
+                Departure::Killed => "killed",
+                Departure::Asked => "asked to stop",
+            };
+            let mut trials = BTreeMap::<_, Vec<_>>::new();
+            for number in 0..self.arguments.trials() {
+                workload::turn(&mut clusters, number);
+                for Cluster { system, .. } in &mut clusters {
+                    let kind = system.kind();
+                    let trial = failover::trial(&mut **system, *departure).await?;
+                    progress(&format!(
+                        "leader {} of {} {how}: {:.3} s until a write, {:.3} s on every survivor",
+                        number + 1,
+                        kind.name(),
+                        trial.any.as_secs_f64(),
+                        trial.every.as_secs_f64(),
+                    ));
+                    trials.entry(kind).or_default().push(trial);
+                }
+            }
+            let result = |(kind, trials): (_, Vec<_>)| FailoverResult::of(kind, &trials);
+            results.insert(*departure, trials.into_iter().filter_map(result).collect());
+        }
+        Ok(results)
+    }
+
+    async fn rolling(&self) -> Result<Vec<RollingResult>, BenchError> {
+        let mut clusters = self.warm_clusters().await?;
+        let mut restarts = BTreeMap::<_, Vec<_>>::new();
+        for number in 0..self.arguments.restarts() {
             workload::turn(&mut clusters, number);
             for Cluster { system, .. } in &mut clusters {
                 let kind = system.kind();
-                let trial = failover::trial(&mut **system).await?;
+                let rolled = rolling::restart(&mut **system).await?;
                 progress(&format!(
-                    "leader {} of {} killed: {:.2} s until a write, {:.2} s on every survivor",
+                    "rolling restart {} of {}: {:.2} s, {:.3} s without a write",
                     number + 1,
                     kind.name(),
-                    trial.any.as_secs_f64(),
-                    trial.every.as_secs_f64(),
+                    rolled.took.as_secs_f64(),
+                    rolled.pause.as_secs_f64(),
                 ));
-                trials.entry(kind).or_default().push(trial);
+                restarts.entry(kind).or_default().push(rolled);
             }
         }
-        let result = |(kind, trials): (_, Vec<_>)| FailoverResult::of(kind, &trials);
-        Ok(trials.into_iter().filter_map(result).collect())
+        let result = |(kind, restarts): (_, Vec<_>)| RollingResult::of(kind, &restarts);
+        Ok(restarts.into_iter().filter_map(result).collect())
+    }
+
+    async fn join(&self) -> Result<Joined, BenchError> {
+        let folder = temporary(self.folder.path())?;
+        let mut system = Quorate::new(MEMBERS, folder.path(), &self.quorate)?;
+        let state_mb = self.arguments.state_mb();
+        progress(&format!("a fourth master joins a state of {state_mb} MB"));
+        let joined = join::measure(&mut system, state_mb).await;
+        system.stop();
+        joined
+    }
+
+    async fn fleet(&self) -> Result<Fleet, BenchError> {
+        let folder = temporary(self.folder.path())?;
+        let mut system = Quorate::new(MEMBERS, folder.path(), &self.quorate)?;
+        let (number, idle) = (self.arguments.node_managers(), self.arguments.idle());
+        let fleet = fleet::measure(&mut system, number, idle).await;
+        system.stop();
+        fleet
     }
 
     async fn footprint(&self) -> Result<Vec<FootprintResult>, BenchError> {

@@ -1,6 +1,8 @@
 //! The processes of a cluster, some of which may be dead.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
+
+use tokio::time::{Instant, sleep};
 
 use crate::{
     error::BenchError,
@@ -18,6 +20,11 @@ impl Members {
         Self((0..number).map(|_| None).collect())
     }
 
+    /// One more, not running.
+    pub(crate) fn grow(&mut self) {
+        self.0.push(None);
+    }
+
     /// How many there are, dead ones included.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
@@ -31,6 +38,32 @@ impl Members {
     /// Ends one with SIGKILL.
     pub(crate) fn kill(&mut self, member: usize) {
         self.0[member] = None;
+    }
+
+    /// Asks one to end (SIGTERM).
+    pub(crate) fn ask_to_end(&self, member: usize) {
+        if let Some(process) = &self.0[member] {
+            process.ask_to_end();
+        }
+    }
+
+    /// Waits until one that was asked has ended.
+    pub(crate) async fn await_end(
+        &mut self,
+        member: usize,
+        system: &'static str,
+        patience: Duration,
+    ) -> Result<(), BenchError> {
+        let until = Instant::now() + patience;
+        while self.0[member].as_mut().is_some_and(|process| !process.has_ended()) {
+            if Instant::now() >= until {
+                let (what, last) = ("a member to end", "it runs".to_owned());
+                return Err(BenchError::Waited { system, what, waited: patience, last });
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+        self.0[member] = None;
+        Ok(())
     }
 
     /// Ends all with SIGKILL.

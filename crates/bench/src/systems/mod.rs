@@ -13,7 +13,10 @@ use async_trait::async_trait;
 use clap::ValueEnum;
 use serde::Serialize;
 
-pub(crate) use self::{members::Members, quorate::build as build_quorate};
+pub(crate) use self::{
+    members::Members,
+    quorate::{Quorate, build as build_quorate},
+};
 use crate::error::{BenchError, WriteError};
 
 /// The value of every write, in bytes.
@@ -96,7 +99,7 @@ impl Kind {
         quorate: &Path,
     ) -> Result<Box<dyn System>, BenchError> {
         Ok(match self {
-            Self::Quorate => Box::new(quorate::Quorate::new(members, folder, quorate)?),
+            Self::Quorate => Box::new(Quorate::new(members, folder, quorate)?),
             Self::Etcd => Box::new(etcd::Etcd::new(members, folder)?),
             Self::Zookeeper => Box::new(zookeeper::ZooKeeper::new(members, folder)?),
         })

@@ -9,6 +9,8 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
+use quorate_model::NodeId;
 use serde_json::Value;
 
 use super::{
@@ -62,7 +64,7 @@ pub(super) fn check(program: &Path) -> Result<String, BenchError> {
 }
 
 /// Masters with mutual TLS between them and encrypted logs, as everywhere; there is no other way.
-pub(super) struct Quorate {
+pub(crate) struct Quorate {
     members: Members,
     folder: PathBuf,
     program: PathBuf,
@@ -74,7 +76,7 @@ pub(super) struct Quorate {
 
 impl Quorate {
     /// A cluster of so many masters on 127.0.0.1.
-    pub(super) fn new(members: usize, folder: &Path, program: &Path) -> Result<Self, BenchError> {
+    pub(crate) fn new(members: usize, folder: &Path, program: &Path) -> Result<Self, BenchError> {
         let mut admin = ports::free(Ipv4Addr::LOCALHOST, 2 * members)?;
         let internal = admin.split_off(members);
         Ok(Self {
@@ -100,7 +102,8 @@ impl Quorate {
         command
     }
 
-    fn launch(&mut self, member: usize) -> Result<(), BenchError> {
+    /// Starts a member that has its identity.
+    pub(crate) fn launch(&mut self, member: usize) -> Result<(), BenchError> {
         let mut command = self.command();
         command.args(["run", "--root"]).arg(self.root(member));
         let log = self.folder.join(format!("m{}.log", member + 1));
@@ -183,7 +186,74 @@ impl Quorate {
         }
     }
 
-    async fn masters(&self) -> Result<Vec<Value>, WriteError> {
+    /// Lets one more master join, with a new token; it does not run yet.
+    pub(crate) async fn join_another(&mut self) -> Result<usize, BenchError> {
+        let member = self.members.len();
+        let mut ports = ports::free(Ipv4Addr::LOCALHOST, 2)?;
+        self.internal.extend(ports.pop());
+        self.admin.extend(ports.pop());
+        self.members.grow();
+        let token = self.await_field("/admin/api/tokens", r#"{"role":"master"}"#, "token").await?;
+        self.enrol(member, &["join", &token]).await?;
+        Ok(member)
+    }
+
+    /// A join token.
+    pub(crate) async fn token(&self, role: &str) -> Result<String, WriteError> {
+        let body = format!(r#"{{"role":"{role}"}}"#);
+        let answer = self.call(0, "POST", "/admin/api/tokens", &body).await?;
+        let token = answer["token"].as_str().map(str::to_owned);
+        token.ok_or_else(|| WriteError("the answer holds no token".to_owned()))
+    }
+
+    /// Where a member's internal port is.
+    pub(crate) fn internal_address(&self, member: usize) -> SocketAddr {
+        self.internal[member]
+    }
+
+    /// The node id of a member.
+    pub(crate) async fn node_id(&self, member: usize) -> Result<NodeId, WriteError> {
+        let name = format!("m{}", member + 1);
+        let masters = self.masters().await?;
+        let found = masters.iter().find(|master| master["name"] == name.as_str());
+        let id = found.and_then(|master| master["id"].as_str()).unwrap_or_default();
+        id.parse().map_err(|_| WriteError(format!("{name} has no id: {id}")))
+    }
+
+    /// How many node managers the leader has heard of lately.
+    pub(crate) async fn ready_node_managers(&self) -> Result<usize, WriteError> {
+        let managers = self.call(0, "GET", "/admin/api/nodes/node-managers", "").await?;
+        let managers = managers.as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(managers.iter().filter(|manager| manager["ready"] == true).count())
+    }
+
+    /// Writes so many settings of this size.
+    pub(crate) async fn fill(&self, values: u64, bytes: usize) -> Result<(), BenchError> {
+        const CLIENTS: u64 = 16;
+        let value = "v".repeat(bytes);
+        let clients = (0..CLIENTS).map(|client| {
+            let value = &value;
+            async move {
+                let mut connection = HttpConnection::open(self.admin[0]).await?;
+                for number in (client..values).step_by(usize::try_from(CLIENTS).unwrap_or(1)) {
+                    let path = format!("/admin/api/settings/large/{number}");
+                    let body = format!(r#"{{"value":"{value}"}}"#);
+                    let request = request("PUT", &path, Some(&self.token), &body);
+                    let (status, answer) = connection.exchange(&request).await?;
+                    if status != 200 {
+                        let text = String::from_utf8_lossy(answer);
+                        return Err(WriteError(format!("PUT {path}: {status} {text}")));
+                    }
+                }
+                Ok(())
+            }
+        });
+        let filled = try_join_all(clients).await;
+        filled.map(drop).map_err(|source| BenchError::Client { system: NAME, source })
+    }
+
+    /// Every master as the leader sees it.
+    pub(crate) async fn masters(&self) -> Result<Vec<Value>, WriteError> {
         let running = (0..self.members.len()).filter(|member| self.members.is_running(*member));
         let mut last = WriteError("no master runs".to_owned());
         for member in running {

@@ -1,9 +1,11 @@
 //! Shows a report to people: tables on a terminal, and the page `docs/benchmarks.md`.
 
+mod upkeep;
+
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle, presets};
 
 use crate::{
-    report::{Report, WritesResult},
+    report::{FailoverResult, Report, WritesResult},
     statistics::number,
     systems::Kind,
 };
@@ -131,6 +133,7 @@ fn method(report: &Report) -> String {
             method.idle_seconds
         ));
     }
+    paragraphs.extend(upkeep::method(report));
     paragraphs.join("\n\n")
 }
 
@@ -160,8 +163,18 @@ fn sections(report: &Report, style: Style) -> String {
         section(
             "Failover: seconds without an acknowledged write after kill -9 of the leader",
             "",
-            &[failover(report, style), failover_ratios(report, style)],
+            &departure_tables(report, &report.failover, "the leader's death", style),
         );
+    }
+    if !report.handover.is_empty() {
+        section(
+            "Hand-over: seconds without an acknowledged write after SIGTERM to the leader",
+            "",
+            &departure_tables(report, &report.handover, "the leader's leave", style),
+        );
+    }
+    for (title, tables) in upkeep::sections(report, style) {
+        section(title, "", &tables);
     }
     if !report.footprint.is_empty() {
         section("Start and idle", "", &[footprint(report, style), footprint_ratios(report, style)]);
@@ -259,27 +272,30 @@ fn write_ratios(report: &Report, style: Style) -> Table {
     })
 }
 
-fn failover(report: &Report, style: Style) -> Table {
-    let columns = ["system", "leaders killed", "any survivor, s", "every survivor, s"];
+/// What the leader's departures cost, and how that compares.
+fn departure_tables(
+    report: &Report,
+    departures: &[FailoverResult],
+    at: &str,
+    style: Style,
+) -> [Table; 2] {
+    let columns = ["system", "leaders", "any survivor, s", "every survivor, s"];
     let mut table = table(style, &columns, 1);
-    for it in &report.failover {
+    for it in departures {
         table.add_row([
             it.system.name().to_owned(),
             it.trials.to_string(),
-            it.any_survivor_seconds.show(2),
-            it.every_survivor_seconds.show(2),
+            it.any_survivor_seconds.show(3),
+            it.every_survivor_seconds.show(3),
         ]);
     }
-    table
-}
-
-fn failover_ratios(report: &Report, style: Style) -> Table {
-    ratios(report, style, ["any survivor", "every survivor"], |kind| {
-        let of_kind = report.failover.iter().filter(|it| it.system == kind);
+    let ratios = ratios(report, style, ["any survivor", "every survivor"], |kind| {
+        let of_kind = departures.iter().filter(|it| it.system == kind);
         let values =
             of_kind.map(|it| [it.any_survivor_seconds.median, it.every_survivor_seconds.median]);
-        values.map(|values| ("the leader's death".to_owned(), values)).collect()
-    })
+        values.map(|values| (at.to_owned(), values)).collect()
+    });
+    [table, ratios]
 }
 
 fn footprint(report: &Report, style: Style) -> Table {
@@ -355,6 +371,10 @@ mod tests {
                 .into_iter()
                 .filter_map(|(kind, ms)| FailoverResult::of(kind, &[pause(ms), pause(ms)]))
                 .collect(),
+            handover: Vec::new(),
+            rolling: Vec::new(),
+            join: None,
+            fleet: None,
         }
     }
 
