@@ -39,6 +39,12 @@ pub trait PackRules: Send + Sync {
     /// moved away.
     fn leader_goes_last(&self) -> bool;
 
+    /// Settings whose values only those may see who may change things, such as an environment
+    /// with a password in it.
+    fn confidential_settings(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Whether the member has caught up with `leader`; `Err` says by how much it lags, in words.
     ///
     /// # Errors

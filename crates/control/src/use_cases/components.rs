@@ -3,12 +3,15 @@
 use quorate_api::rest::{ComponentSpecBody, ComponentView, OperationView, PlanView, RestartBody};
 use quorate_model::{
     ComponentName, ComponentSpec, InstanceName, InstanceSpec, NodeId, NodeName, OperationRequest,
-    PackName, Refusal, codes,
+    PackName, Refusal, SettingValue, codes,
 };
 use quorate_state::State;
 
 use super::operations;
 use crate::{Control, Permission, Principal, views};
+
+/// What stands in the place of a value that somebody may not see.
+const HIDDEN: &str = "(hidden)";
 
 /// All components, as the leader sees them.
 ///
@@ -16,15 +19,14 @@ use crate::{Control, Permission, Principal, views};
 /// When the principal may not see them.
 pub fn list(control: &Control, principal: &Principal) -> Result<Vec<ComponentView>, Refusal> {
     principal.require(Permission::Read)?;
-    Ok(control.with_facts(|facts| {
-        facts
-            .state
-            .metadata
-            .components
-            .keys()
-            .filter_map(|name| views::component(name, facts).ok())
-            .collect()
-    }))
+    let mut components: Vec<ComponentView> = control.with_facts(|facts| {
+        let names = facts.state.metadata.components.keys();
+        names.filter_map(|name| views::component(name, facts).ok()).collect()
+    });
+    for component in &mut components {
+        hide_what_is_confidential(control, principal, component);
+    }
+    Ok(components)
 }
 
 /// One component, as the leader sees it.
@@ -38,7 +40,33 @@ pub fn show(
 ) -> Result<ComponentView, Refusal> {
     principal.require(Permission::Read)?;
     let name = parse_component(name)?;
-    control.with_facts(|facts| views::component(&name, facts))
+    let mut component = control.with_facts(|facts| views::component(&name, facts))?;
+    hide_what_is_confidential(control, principal, &mut component);
+    Ok(component)
+}
+
+/// Who may change nothing sees the names of such settings, and not their values.
+fn hide_what_is_confidential(
+    control: &Control,
+    principal: &Principal,
+    component: &mut ComponentView,
+) {
+    if principal.require(Permission::Operate).is_ok() {
+        return;
+    }
+    let pack = PackName::new(component.pack.clone()).ok();
+    let Some(rules) = pack.as_ref().and_then(|pack| control.parts.catalog.get(pack)) else {
+        return;
+    };
+    for name in rules.confidential_settings() {
+        match component.settings.get_mut(*name) {
+            Some(SettingValue::Object(values)) => {
+                values.values_mut().for_each(|value| *value = SettingValue::from(HIDDEN));
+            }
+            Some(value) => *value = SettingValue::from(HIDDEN),
+            None => {}
+        }
+    }
 }
 
 /// Plans the creation of a component.

@@ -59,6 +59,10 @@ impl PackRules for Rules {
         false
     }
 
+    fn confidential_settings(&self) -> &'static [&'static str] {
+        &["env"]
+    }
+
     /// A process has nothing to catch up with: it has caught up when it serves.
     fn caught_up(
         &self,
