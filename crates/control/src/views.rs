@@ -158,6 +158,7 @@ fn instance(component: &Component, spec: &InstanceSpec, facts: &Facts<'_>) -> In
         pid: None,
         started_at: None,
         starts: 0,
+        last_end: None,
         ready: false,
         reason: String::new(),
         role: None,
@@ -176,6 +177,7 @@ fn instance(component: &Component, spec: &InstanceSpec, facts: &Facts<'_>) -> In
 
 fn fill_observed(view: &mut InstanceView, seen: &InstanceObservation) {
     view.starts = seen.starts;
+    view.last_end = seen.last_end.as_ref().map(ToString::to_string);
     view.ready = seen.is_ready();
     match &seen.process {
         ProcessState::Absent => "absent".clone_into(&mut view.process),

@@ -37,7 +37,7 @@ pub use name::{
 pub use node::{EnrolRole, NodeAction, NodeOrder, NodeRoles, OrderKind, VoterAction};
 pub use observation::{
     ActionOutcome, ActionReport, ExitStatus, InstanceObservation, MemberObservation, MemberRole,
-    NodeReport, ProcessState, Readiness, component_members,
+    NodeReport, ProcessEnd, ProcessState, Readiness, component_members,
 };
 pub use operation::{
     ActionId, Condition, DesireChange, NamedNode, Operation, OperationRequest, OperationStatus,

@@ -27,6 +27,21 @@ impl std::fmt::Display for ExitStatus {
     }
 }
 
+/// How a process ended, and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessEnd {
+    /// How.
+    pub status: ExitStatus,
+    /// When, or when it was first seen to have ended.
+    pub at: Timestamp,
+}
+
+impl std::fmt::Display for ProcessEnd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {}", self.status, self.at)
+    }
+}
+
 /// What became of an instance's process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
@@ -139,6 +154,10 @@ pub struct InstanceObservation {
     /// How often its process was started here since it was created.
     #[serde(default)]
     pub starts: u64,
+    /// The last end of a process of it, also when another one runs since and when nobody was
+    /// there to see it; `None` when none has ended.
+    #[serde(default)]
+    pub last_end: Option<ProcessEnd>,
     /// When this was seen, by the host's own clock (for people; freshness is measured on arrival).
     pub at: Timestamp,
 }

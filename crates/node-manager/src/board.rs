@@ -11,6 +11,8 @@ use quorate_model::{
 use quorate_pack::MemberView;
 use tokio::sync::watch;
 
+use crate::instance::History;
+
 /// Tells one process of an instance from its next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RunKey {
@@ -54,7 +56,7 @@ impl Board {
         &self,
         desired: &DesiredInstance,
         process: ProcessState,
-        starts: u64,
+        history: &History,
     ) {
         let mut entries = self.entries();
         let former = entries.get(&desired.instance);
@@ -73,7 +75,8 @@ impl Board {
             process,
             readiness,
             member,
-            starts,
+            starts: history.starts,
+            last_end: history.last_end.clone(),
             at: self.clock.now(),
         };
         let changed = former.is_none_or(|former| !same_facts(former, &seen));
@@ -162,6 +165,7 @@ mod tests {
         ProcessState::Running { pid, started_at: Timestamp(5), start_generation: Generation(3) }
     }
 
+    const HISTORY: History = History { starts: 1, last_end: None };
     const READY: MemberView = MemberView { readiness: Readiness::Ready, member: None };
 
     fn run(pid: u32) -> RunKey {
@@ -172,19 +176,19 @@ mod tests {
     fn what_a_former_process_answered_is_never_said_of_its_successor() {
         let board = Board::new(Arc::new(ManualClock::default()));
         let name = desired().instance;
-        board.set_process(&desired(), running(7), 1);
+        board.set_process(&desired(), running(7), &HISTORY);
         board.set_view(&name, run(7), READY);
         assert!(board.observations()[0].is_ready());
-        board.set_process(&desired(), running(7), 1);
+        board.set_process(&desired(), running(7), &HISTORY);
         assert!(board.observations()[0].is_ready(), "the same process");
 
-        board.set_process(&desired(), running(8), 2);
+        board.set_process(&desired(), running(8), &HISTORY);
         assert!(!board.observations()[0].is_ready(), "another process");
         board.set_view(&name, run(7), READY);
         assert!(!board.observations()[0].is_ready(), "a late answer of the former");
         board.set_view(&name, run(8), READY);
         assert!(board.observations()[0].is_ready());
-        board.set_process(&desired(), ProcessState::Absent, 2);
+        board.set_process(&desired(), ProcessState::Absent, &HISTORY);
         assert!(!board.observations()[0].is_ready());
     }
 
@@ -193,11 +197,11 @@ mod tests {
         let clock = Arc::new(ManualClock::default());
         let board = Board::new(Arc::clone(&clock) as _);
         let mut changes = board.changes();
-        board.set_process(&desired(), running(7), 1);
+        board.set_process(&desired(), running(7), &HISTORY);
         assert!(changes.has_changed().unwrap());
         changes.mark_unchanged();
         clock.advance(std::time::Duration::from_secs(1));
-        board.set_process(&desired(), running(7), 1);
+        board.set_process(&desired(), running(7), &HISTORY);
         assert!(!changes.has_changed().unwrap());
         assert_eq!(board.observations()[0].at, Timestamp(1000), "yet it was seen now");
         board.remove(&desired().instance);

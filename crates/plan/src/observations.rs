@@ -127,6 +127,7 @@ mod tests {
                 readiness: Readiness::Ready,
                 member: Some(member),
                 starts: 1,
+                last_end: None,
                 at: Timestamp(0),
             },
             age: Duration::from_millis(age_ms),

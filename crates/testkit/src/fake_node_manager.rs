@@ -107,6 +107,7 @@ impl Fake {
                 readiness,
                 member: None,
                 starts: *starts,
+                last_end: None,
                 at: Timestamp(0),
             });
         }

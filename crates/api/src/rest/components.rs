@@ -88,6 +88,9 @@ pub struct InstanceView {
     pub started_at: Option<String>,
     /// How often it was started since it was created.
     pub starts: u64,
+    /// How and when a process of it ended last, such as `exit code 7 at 2026-01-01T00:00:00Z`;
+    /// `null` when none has.
+    pub last_end: Option<String>,
     /// Whether it serves.
     pub ready: bool,
     /// Why it does not, how it ended, or why nothing is known.

@@ -77,6 +77,7 @@ pub fn restarting(now: Timestamp) -> Sample {
     sample.components[0].operation = Some(running.summary.clone());
     let restarted = &mut sample.components[0].instances[2];
     restarted.starts = 2;
+    restarted.last_end = Some("signal 9 at 2026-01-05T03:12:44Z".to_owned());
     restarted.started_at = Some(before(now, 3));
     restarted.ready = false;
     restarted.applied_index = Some(91_212);

@@ -59,6 +59,7 @@ pub(super) fn instance(
         pid: Some(20_000 + u32::from(node.0) * 113),
         started_at: Some(before(now, 11_640 + u64::from(node.0) * 61)),
         starts: 1,
+        last_end: None,
         ready: true,
         reason: String::new(),
         role: role.map(ToOwned::to_owned),

@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
-use quorate_model::{DesiredInstance, InstanceName, ProcessState, RunState};
+use quorate_model::{DesiredInstance, InstanceName, ProcessEnd, ProcessState, RunState};
 use quorate_pack::RenderedInstance;
 use quorate_supervisor::{Attachment, StopSignal};
 use tokio::{sync::watch, time::Instant};
@@ -101,7 +101,7 @@ impl Actor {
                     warn!(instance = %self.instance, %error, "cannot look at the instance");
                     self.running.send_replace(None);
                     let process = ProcessState::Failed { refusal: error.refusal() };
-                    self.host.board.set_process(&desired, process, self.starts.count());
+                    self.host.board.set_process(&desired, process, self.starts.history());
                     self.wait_for(TROUBLE_PAUSE).await;
                 }
             }
@@ -126,7 +126,12 @@ impl Actor {
         if let Attachment::Running(running) = attachment {
             self.starts.note(running);
             self.running_since.get_or_insert(now);
-        } else if let Some(since) = self.running_since.take() {
+            return;
+        }
+        if let Attachment::Exited { status, at, .. } = attachment {
+            self.starts.note_end(&ProcessEnd { status: status.clone(), at: *at });
+        }
+        if let Some(since) = self.running_since.take() {
             warn!(instance = %self.instance, ?attachment, "the process ended by itself");
             self.backoff.ended(now - since, now);
         }
@@ -135,7 +140,7 @@ impl Actor {
     fn publish(&self, desired: &DesiredInstance, attachment: &Attachment) {
         let failure = self.failure.as_ref().filter(|_| desired.run == RunState::Running);
         let process = process_of(&self.instance, attachment, failure.map(|it| &it.refusal));
-        self.host.board.set_process(desired, process.clone(), self.starts.count());
+        self.host.board.set_process(desired, process.clone(), self.starts.history());
         // After the board, so that an answer of the new process finds it there.
         let run = RunKey::of(&process);
         self.running.send_if_modified(|running| std::mem::replace(running, run) != run);

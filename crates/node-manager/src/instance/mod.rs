@@ -17,7 +17,7 @@ use quorate_pack::{Catalog, InstanceContext};
 use quorate_packs::DriverCatalog;
 use quorate_supervisor::Supervisor;
 
-pub(crate) use self::{actor::Actor, x509_lifetime::Lifetime};
+pub(crate) use self::{actor::Actor, starts::History, x509_lifetime::Lifetime};
 use crate::{board::Board, link::Link};
 
 /// What all instances of a host share.

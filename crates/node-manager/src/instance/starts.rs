@@ -1,8 +1,8 @@
-//! How often an instance's process was started on this host.
+//! How often an instance's process was started on this host, and how it last ended.
 
 use std::path::{Path, PathBuf};
 
-use quorate_model::Timestamp;
+use quorate_model::{ProcessEnd, Timestamp};
 use quorate_supervisor::Running;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
@@ -18,13 +18,26 @@ struct Record {
     /// one that was started just before a crash of the node manager is counted after it.
     pid: u32,
     started_at: Timestamp,
+    /// Kept, since a process may end and be replaced before any leader hears of it.
+    #[serde(default)]
+    last_end: Option<ProcessEnd>,
 }
 
-/// Counts the starts of one instance.
+/// What is kept of the processes that an instance has had.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct History {
+    /// How many there were.
+    pub(crate) starts: u64,
+    /// The last end of one.
+    pub(crate) last_end: Option<ProcessEnd>,
+}
+
+/// Counts the starts of one instance, and remembers its last end.
 #[derive(Debug)]
 pub(crate) struct Starts {
     path: PathBuf,
     record: Record,
+    history: History,
 }
 
 impl Starts {
@@ -35,11 +48,13 @@ impl Starts {
             warn!(%error, "the number of starts is lost");
             None
         });
-        Self { path, record: record.unwrap_or_default() }
+        let record: Record = record.unwrap_or_default();
+        let history = History { starts: record.count, last_end: record.last_end.clone() };
+        Self { path, record, history }
     }
 
-    pub(crate) const fn count(&self) -> u64 {
-        self.record.count
+    pub(crate) const fn history(&self) -> &History {
+        &self.history
     }
 
     /// Counts a process, once.
@@ -48,8 +63,24 @@ impl Starts {
         if (self.record.pid, self.record.started_at) == (pid, started_at) {
             return;
         }
-        let count = self.record.count + 1;
-        self.record = Record { version: RECORD_VERSION, count, pid, started_at };
+        self.record.count += 1;
+        (self.record.pid, self.record.started_at) = (pid, started_at);
+        self.history.starts = self.record.count;
+        self.keep();
+    }
+
+    /// Remembers an end, once.
+    pub(crate) fn note_end(&mut self, end: &ProcessEnd) {
+        if self.record.last_end.as_ref() == Some(end) {
+            return;
+        }
+        self.record.last_end = Some(end.clone());
+        self.history.last_end = Some(end.clone());
+        self.keep();
+    }
+
+    fn keep(&mut self) {
+        self.record.version = RECORD_VERSION;
         if let Err(error) = write_record(&self.path, &self.record) {
             warn!(%error, "the number of starts cannot be kept");
         }
@@ -58,7 +89,7 @@ impl Starts {
 
 #[cfg(test)]
 mod tests {
-    use quorate_model::Generation;
+    use quorate_model::{ExitStatus, Generation};
 
     use super::*;
 
@@ -75,11 +106,24 @@ mod tests {
         let mut starts = Starts::open(temp.path());
         starts.note(&process(7, 1));
         starts.note(&process(7, 1));
-        assert_eq!(starts.count(), 1);
+        assert_eq!(starts.history().starts, 1);
         let mut starts = Starts::open(temp.path());
         starts.note(&process(7, 1));
-        assert_eq!(starts.count(), 1);
+        assert_eq!(starts.history().starts, 1);
         starts.note(&process(7, 2));
-        assert_eq!(Starts::open(temp.path()).count(), 2, "the same pid, another process");
+        assert_eq!(Starts::open(temp.path()).history().starts, 2, "the same pid, another process");
+    }
+
+    #[test]
+    fn the_last_end_is_remembered_when_another_process_runs_and_by_the_next_node_manager() {
+        let temp = tempfile::tempdir().unwrap();
+        let end = ProcessEnd { status: ExitStatus::Code(7), at: Timestamp(3) };
+        let mut starts = Starts::open(temp.path());
+        assert_eq!(starts.history().last_end, None);
+        starts.note_end(&end);
+        starts.note_end(&end);
+        let starts = Starts::open(temp.path());
+        assert_eq!(starts.history().last_end, Some(end));
+        assert_eq!(starts.history().starts, 0);
     }
 }

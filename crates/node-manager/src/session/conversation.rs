@@ -144,7 +144,8 @@ impl<'a> Conversation<'a> {
         if !(is_new || self.checkup_untold) {
             return None;
         }
-        self.checkup_untold = false;
+        // Until it is on its way: a report may be dropped.
+        self.checkup_untold = true;
         let mut checkup = Box::new(checkups.borrow_and_update().clone());
         // The leader compares its clock with this one.
         checkup.answered_at = self.parts.board.now();
@@ -152,8 +153,10 @@ impl<'a> Conversation<'a> {
     }
 
     fn report(&mut self) {
+        let checkup = self.checkup();
+        let tells_checkup = checkup.is_some();
         let report = NodeReport {
-            checkup: self.checkup(),
+            checkup,
             instances: self.parts.board.observations(),
             actions: self.parts.actions.reports(),
             version: self.parts.version.clone(),
@@ -168,8 +171,10 @@ impl<'a> Conversation<'a> {
         };
         let message = FromNode { message: Some(from_node::Message::ReportJson(json)) };
         // A leader that does not take reports in gets the next one; a gone one ends the session.
-        if let Err(TrySendError::Full(_)) = self.out.try_send(message) {
-            debug!("the leader is slow to take reports");
+        match self.out.try_send(message) {
+            Ok(()) if tells_checkup => self.checkup_untold = false,
+            Err(TrySendError::Full(_)) => debug!("the leader is slow to take reports"),
+            Ok(()) | Err(TrySendError::Closed(_)) => {}
         }
     }
 

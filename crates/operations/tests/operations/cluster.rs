@@ -397,6 +397,7 @@ impl Inner {
                 voters: 3,
             }),
             starts: 0,
+            last_end: None,
             at: START,
         }
     }

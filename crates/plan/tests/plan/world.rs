@@ -84,6 +84,7 @@ impl World {
                 readiness: Readiness::Ready,
                 member: None,
                 starts: 1,
+                last_end: None,
                 at: NOW,
             };
             self.seen.instances.insert(

@@ -62,8 +62,8 @@ pub(crate) fn component(view: &ComponentView, paint: Paint) -> String {
 
 fn instances(views: &[InstanceView], paint: Paint) -> String {
     let header = [
-        "INSTANCE", "NODE", "PROCESS", "PID", "STARTS", "READY", "ROLE", "APPLIED", "VERSION",
-        "SEEN", "REASON",
+        "INSTANCE", "NODE", "PROCESS", "PID", "STARTS", "LAST END", "READY", "ROLE", "APPLIED",
+        "VERSION", "SEEN", "REASON",
     ];
     let mut grid = Grid::new(&header);
     for view in views {
@@ -78,6 +78,7 @@ fn instances(views: &[InstanceView], paint: Paint) -> String {
             process,
             Cell::maybe(view.pid),
             Cell::new(view.starts.to_string()),
+            Cell::maybe(view.last_end.as_ref()),
             Cell::yes_no(view.ready),
             Cell::maybe(view.role.as_ref()),
             Cell::maybe(view.applied_index),

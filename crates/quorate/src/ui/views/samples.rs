@@ -73,6 +73,7 @@ pub(crate) fn component() -> ComponentView {
         pid: ready.then_some(4_000 + number),
         started_at: None,
         starts: 2,
+        last_end: Some("exit code 1 at 2026-01-01T00:00:00Z".to_owned()),
         ready,
         reason: if ready { "" } else { "exit code 1" }.to_owned(),
         role: ready.then(|| if number == 1 { "leader" } else { "follower" }.to_owned()),
