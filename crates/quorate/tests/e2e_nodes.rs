@@ -156,6 +156,35 @@ async fn masters_and_node_managers_restart_one_by_one_and_no_write_is_lost_or_fa
     assert_eq!(pids, after, "each began anew in place");
     assert_eq!(cluster.pids("sleeper").await, instances, "no instance was touched");
     assert_eq!(cluster.starts("sleeper").await.values().copied().max(), Some(1));
+
+    // What began anew in place buries the shims it has inherited.
+    let manager = cluster.managers[0].pid().unwrap();
+    assert_eq!(children(manager).len(), 1, "the shim");
+    let pid = i32::try_from(instances["sleeper-1"]).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    eventually("a new process and no zombie", Duration::from_secs(30), || async {
+        let children = children(manager);
+        cluster.starts("sleeper").await["sleeper-1"] == 2
+            && children.len() == 1
+            && !children.contains(&'Z')
+    })
+    .await;
+}
+
+/// The states of a process's children, as `/proc` has them.
+fn children(parent: u32) -> Vec<char> {
+    let mut states = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
+        let mut fields = rest.split(' ');
+        let state = fields.next().and_then(|state| state.chars().next());
+        if fields.next() == Some(&parent.to_string()) {
+            states.extend(state);
+        }
+    }
+    states
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -43,6 +43,6 @@ mod supervisor;
 pub use attachment::{Attachment, Running, StartFailure, StartFailureKind};
 pub use error::SupervisorError;
 pub use launch::{LaunchSpec, LogRotation, StopSignal};
-pub use process::{ProcessIdentity, boot_id, lead_session};
+pub use process::{ProcessIdentity, boot_id, bury_heirs, lead_session};
 pub use shim::LogWriter;
 pub use supervisor::Supervisor;

@@ -6,7 +6,8 @@ use procfs::{ProcError, process::Stat};
 use rustix::{
     fd::OwnedFd,
     process::{
-        Pid, PidfdFlags, Signal, getpid, kill_process, pidfd_open, pidfd_send_signal, setsid,
+        Pid, PidfdFlags, Signal, WaitOptions, getpid, kill_process, pidfd_open, pidfd_send_signal,
+        setsid, waitpid,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -210,6 +211,33 @@ pub fn lead_session() -> io::Result<()> {
     }
 }
 
+/// Buries the children that this process has now, each when it ends.
+///
+/// A program that took this process's place (`execve`) keeps its children, and nothing in it waits
+/// for them: each would stay a zombie from its end on. To be called once, before any child is
+/// started; the children's own program is of no interest.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub fn bury_heirs() -> io::Result<()> {
+    let me = getpid().as_raw_nonzero().get();
+    for heir in stats()?.iter().filter(|stat| stat.ppid == me).filter_map(identity) {
+        tokio::spawn(async move {
+            let Ok(pid) = raw(heir.pid) else { return };
+            // It is our child: nobody else can bury it, so its number stays its own until then.
+            if let Err(error) = heir.ended().await {
+                tracing::warn!(pid = heir.pid, %error, "a former program's child cannot be watched");
+                return;
+            }
+            let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+        });
+    }
+    Ok(())
+}
+
 fn leads_session(pid: i32) -> bool {
     let number = u32::try_from(pid).ok();
     number.and_then(|pid| stat(pid).ok().flatten()).is_some_and(|stat| stat.session == pid)
@@ -241,8 +269,10 @@ fn stat(pid: u32) -> io::Result<Option<Stat>> {
 fn stats() -> io::Result<Vec<Stat>> {
     let mut stats = Vec::new();
     for process in procfs::process::all_processes().map_err(into_io)? {
-        if let Some(stat) = present(process.and_then(|process| process.stat()))? {
-            stats.push(stat);
+        match process.and_then(|process| process.stat()) {
+            // Hidden from this user (hidepid), and thus of another one, and none of ours.
+            Err(ProcError::PermissionDenied(_)) => {}
+            read => stats.extend(present(read)?),
         }
     }
     Ok(stats)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use quorate_keyring::identity::{NodeIdentity, ReloadableIdentity};
 use quorate_model::{Refusal, codes};
-use quorate_supervisor::lead_session;
+use quorate_supervisor::{bury_heirs, lead_session};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -121,6 +121,11 @@ async fn serve(
     let identity = ReloadableIdentity::new(identity).map_err(|error| Refusal::from(&error))?;
     let _lock = lock_data_folder(&folders.data)?;
     removal::refuse_removed(folders)?;
+    // The shims of instances, when this program took a former one's place.
+    bury_heirs().map_err(|error| {
+        Refusal::new(codes::INTERNAL, "cannot look at this process's children")
+            .cause(error.to_string())
+    })?;
     // Root key and ports are tried before anything is written.
     let prepared = if config.node.role.is_master() {
         Some(master::prepare(folders, &config).await?)
