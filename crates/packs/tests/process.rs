@@ -38,7 +38,6 @@ fn web_server(readiness: SettingValue) -> ComponentSpec {
         "working_dir": "{data}",
         "readiness": readiness,
         "readiness_timeout_ms": 500,
-        "stop_signal": "INT",
     }));
     let ports = free_ports(2);
     component("web", "process", common, ports.iter().map(|port| settings(json!({"port": port}))))

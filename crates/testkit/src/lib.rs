@@ -26,7 +26,7 @@ pub use etcd_writer::{EtcdWriter, WriterReport};
 pub use fake_node_manager::FakeNodeManager;
 pub use files::files_below;
 pub use in_process::InProcessMaster;
-pub use node::{NodeHandle, free_port};
+pub use node::{NodeHandle, free_port, without_surroundings};
 pub use rest::{Answer, Rest};
 pub use settings_clients::{Seen, SettingsClients, Workload};
 pub use wait::{eventually, eventually_some};

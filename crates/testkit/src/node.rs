@@ -31,6 +31,15 @@ pub fn free_port() -> u16 {
     panic!("no free port");
 }
 
+/// Takes away what the environment of the tests says about another cluster.
+pub fn without_surroundings(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"QUORATE_") {
+            command.env_remove(name);
+        }
+    }
+}
+
 /// A node's process and its surroundings.
 #[derive(Debug)]
 pub struct NodeHandle {
@@ -120,8 +129,8 @@ impl NodeHandle {
             Some(namespace) => hosts::enter(namespace, &self.binary),
             None => Command::new(&self.binary),
         };
+        without_surroundings(&mut command);
         command.args(args).env("QUORATE_ROOT", &self.root).env("NO_COLOR", "1");
-        command.env_remove("QUORATE_ROOT_KEY").env_remove("QUORATE_SERVER");
         command.stdin(Stdio::null());
         command
     }

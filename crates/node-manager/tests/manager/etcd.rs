@@ -11,10 +11,12 @@ use crate::{
     orders::{Reorder, command},
 };
 
-/// Ports that were free a moment ago.
+/// Ports that nothing listens on now. They lie below the kernel's ephemeral range, so that no
+/// outgoing connection takes one between its choice here and its use.
 fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|it| it.local_addr().unwrap().port())
+    let first = 12_100 + u16::try_from(std::process::id() % 100).unwrap() * 40;
+    let mut free = (first..16_200).filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    [(); N].map(|()| free.next().unwrap())
 }
 
 #[test]

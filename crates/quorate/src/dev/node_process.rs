@@ -83,8 +83,10 @@ fn quorate(root: &Path) -> Result<Command, Refusal> {
     let program = std::env::current_exe().map_err(|error| spawn_failed(&error))?;
     let mut command = Command::new(program);
     // What the caller's environment says about another cluster is not meant for this one.
-    for name in ["QUORATE_SERVER", "QUORATE_ROOT", quorate_keyring::ROOT_KEY_VARIABLE] {
-        command.env_remove(name);
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"QUORATE_") {
+            command.env_remove(name);
+        }
     }
     command.env("QUORATE_ROOT", root).env("NO_COLOR", "1");
     Ok(command)

@@ -219,6 +219,9 @@ impl NodeConfig {
 /// one, else the host's name.
 fn advertised(args: &AddressArgs, internal_addr: &str) -> Result<(String, Option<u16>), Refusal> {
     if let Some(text) = &args.advertise {
+        if text.trim().is_empty() || text.starts_with(':') {
+            return Err(bad_addr("--advertise", text));
+        }
         return match text.rsplit_once(':') {
             Some((host, port)) if !host.contains(':') || host.starts_with('[') => {
                 let port = port.parse().map_err(|_| bad_addr("--advertise", text))?;

@@ -45,7 +45,7 @@ fn stages(repository: &Repository) -> Vec<Command> {
         stages.push(cargo(&["nextest", "run", "--workspace"]));
     } else {
         eprintln!(
-            "cargo-nextest is not installed; `cargo test` runs the same tests, one crate at a time"
+            "cargo-nextest is not installed; `cargo test` runs the same tests, one after the other"
         );
         stages.push(cargo(&[
             "test",
@@ -54,6 +54,8 @@ fn stages(repository: &Repository) -> Vec<Command> {
             "--bins",
             "--tests",
             "--no-fail-fast",
+            "--",
+            "--test-threads=1",
         ]));
     }
     stages.push(cargo(&["test", "--workspace", "--doc", "--quiet"]));

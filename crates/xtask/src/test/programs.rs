@@ -16,7 +16,7 @@ struct Program {
     why: &'static str,
 }
 
-const PROGRAMS: [Program; 7] = [
+const PROGRAMS: [Program; 9] = [
     Program {
         name: "etcd",
         package: "etcd-server",
@@ -40,6 +40,8 @@ const PROGRAMS: [Program; 7] = [
         why: "builds hosts of network namespaces and cuts the links between them",
     },
     Program { name: "nsenter", package: "util-linux", why: "starts processes on those hosts" },
+    Program { name: "unshare", package: "util-linux", why: "makes a container to run a node in" },
+    Program { name: "python3", package: "python3", why: "a web server to supervise" },
 ];
 
 /// Packages keep some of their programs where only root's `PATH` leads.
@@ -52,7 +54,7 @@ const MORE_FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 pub(super) fn ensure(install: Install) -> Result<(), String> {
     let missing = missing();
     if missing.is_empty() {
-        return Ok(());
+        return ensure_tools(install);
     }
     eprintln!("programs that the tests need and this machine lacks:");
     for program in &missing {
@@ -78,12 +80,32 @@ pub(super) fn ensure(install: Install) -> Result<(), String> {
     run(apt_get().args(["install", "-y", "--no-install-recommends"]).args(&packages))
         .map_err(|reason| format!("{reason}; {by_hand}"))?;
     match self::missing().as_slice() {
-        [] => Ok(()),
+        [] => ensure_tools(install),
         [program, ..] => Err(format!(
             "`{}` is still missing after {} was installed",
             program.name, program.package
         )),
     }
+}
+
+/// The parts of the toolchain that check the sources; a minimal one lacks them.
+fn ensure_tools(install: Install) -> Result<(), String> {
+    for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        let there = || succeeds(Command::new("cargo").args([subcommand, "--version"]));
+        if there() {
+            continue;
+        }
+        let by_hand = format!("install it: rustup component add {component}");
+        if install == Install::Forbidden {
+            return Err(format!("`cargo {subcommand}` is missing; {by_hand}"));
+        }
+        run(Command::new("rustup").args(["component", "add", component]))
+            .map_err(|reason| format!("{reason}; {by_hand}"))?;
+        if !there() {
+            return Err(format!("`cargo {subcommand}` is still missing; {by_hand}"));
+        }
+    }
+    Ok(())
 }
 
 fn missing() -> Vec<&'static Program> {

@@ -11,8 +11,9 @@ const PURE: [&str; 5] = ["model", "state", "health", "pack", "plan"];
 const EXEMPT: &str = "crates/pack/src/conformance.rs";
 
 /// Modules of `std` and what to do instead.
-const STD_MODULES: [(&str, &str); 6] = [
+const STD_MODULES: [(&str, &str); 7] = [
     ("fs", "files are read and written by a mechanism (tier 2)"),
+    ("io", "reading and writing belongs to a mechanism (tier 2)"),
     ("net", "the network belongs to a mechanism; pass addresses as text or model types"),
     ("process", "processes belong to `supervisor`"),
     ("thread", "a pure function runs on its caller's thread"),
