@@ -18,6 +18,7 @@ mod in_process;
 mod node;
 mod rest;
 mod settings_clients;
+mod settings_writers;
 mod wait;
 
 pub use cluster::{ClusterBuilder, ProcessCluster};
@@ -29,4 +30,5 @@ pub use in_process::InProcessMaster;
 pub use node::{NodeHandle, free_port, without_surroundings};
 pub use rest::{Answer, Rest};
 pub use settings_clients::{Seen, SettingsClients, Workload};
+pub use settings_writers::SettingsWriters;
 pub use wait::{eventually, eventually_some};
