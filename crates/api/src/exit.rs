@@ -22,7 +22,7 @@ pub const BUG: u8 = 255;
 pub const fn for_code(code: Code) -> u8 {
     match code.0 {
         2128 => FAILED,
-        2104..=2199 | 2001 | 2002 | 3012 | 4024 => REFUSED,
+        1030 | 2104..=2199 | 2001 | 2002 | 3012 | 4024 => REFUSED,
         4503 | 4504 => NO_QUORUM,
         1041 | 3011 => STILL_RUNNING,
         4001 | 4022 | 1014 => USAGE,

@@ -150,6 +150,7 @@ async fn enrol_one(
         internal_addr: String::new(),
         admin_addr: String::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        reads_level: 1,
     };
     let joined = client.join(request).await.map_err(WriteError::of)?.into_inner();
     Ok(NodeIdentity {
@@ -220,6 +221,8 @@ async fn report(reports: &mpsc::Sender<FromNode>) {
         actions: Vec::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         obeyed: Generation(0),
+        order: None,
+        reads_level: 1,
         checkup: None,
     };
     let Ok(json) = serde_json::to_string(&report) else { return };

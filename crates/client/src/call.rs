@@ -23,6 +23,13 @@ pub(crate) enum Repeat {
     NotDone,
 }
 
+/// What a call carries.
+#[derive(Debug, Clone)]
+pub(crate) struct Body {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) content_type: &'static str,
+}
+
 /// One call.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
@@ -30,7 +37,7 @@ pub(crate) struct Call {
     pub(crate) segments: Vec<String>,
     pub(crate) query: Vec<(&'static str, String)>,
     pub(crate) if_match: Option<u64>,
-    pub(crate) body: Option<String>,
+    pub(crate) body: Option<Body>,
     pub(crate) repeat: Repeat,
     pub(crate) timeout: Option<Duration>,
 }
@@ -101,7 +108,12 @@ impl Call {
         let text = serde_json::to_string(body).map_err(|error| ClientError::Invalid {
             reason: format!("the body cannot be written as JSON: {error}"),
         })?;
-        self.body = Some(text);
+        self.body = Some(Body { bytes: text.into(), content_type: "application/json" });
         Ok(self)
+    }
+
+    pub(crate) fn bytes(mut self, bytes: Vec<u8>) -> Self {
+        self.body = Some(Body { bytes, content_type: "application/octet-stream" });
+        self
     }
 }

@@ -240,7 +240,8 @@ impl Client {
             request = request.bearer_auth(token);
         }
         if let Some(body) = &call.body {
-            request = request.header(header::CONTENT_TYPE, "application/json").body(body.clone());
+            request = request.header(header::CONTENT_TYPE, body.content_type);
+            request = request.body(body.bytes.clone());
         }
         if let Some(patience) = patience {
             request = request.timeout(patience);

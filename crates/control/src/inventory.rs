@@ -108,6 +108,9 @@ impl Inventory {
                 if position == 0 {
                     observations.nodes.insert(*node, age);
                     observations.obeyed.insert(*node, report.obeyed);
+                    if let Some(told) = &report.order {
+                        observations.orders.insert(*node, told.clone());
+                    }
                 }
                 for instance in &report.instances {
                     let seen = Observed { observation: instance.clone(), age };
@@ -121,6 +124,17 @@ impl Inventory {
             }
         }
         observations
+    }
+
+    /// Which binary each node manager runs, by its newest report: its version, and the newest
+    /// feature level it reads.
+    pub(crate) fn binaries(&self) -> BTreeMap<NodeId, (String, u32)> {
+        let inner = self.lock();
+        let newest = |(node, reports): (&NodeId, &VecDeque<(NodeReport, Instant)>)| {
+            let (report, _) = reports.front()?;
+            Some((*node, (report.version.clone(), report.reads_level)))
+        };
+        inner.reports.iter().filter_map(newest).collect()
     }
 
     /// The version a node manager reported.

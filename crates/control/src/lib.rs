@@ -25,4 +25,4 @@ pub use node_sessions::{LeaderHint, NodeSession, ToNode};
 pub use principal::{Permission, Principal};
 pub use quorate_api::rest;
 pub use readiness::ReadinessGate;
-pub use surroundings::Surroundings;
+pub use surroundings::{StagedBinary, Surroundings};

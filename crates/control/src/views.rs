@@ -235,6 +235,7 @@ fn step(number: usize, step: &Step, record: &StepRecord) -> StepView {
         StepKind::Member { .. } => "member",
         StepKind::Voter { .. } => "voter",
         StepKind::Node { .. } => "node",
+        StepKind::Raise { .. } => "raise",
         StepKind::Verify { .. } => "verify",
     };
     StepView {

@@ -144,6 +144,14 @@ codes! {
     NODE_WRITTEN_OFF = 2129;
     /// The epoch this node belongs to has ended.
     EPOCH_ENDED = 2130;
+    /// A node went back to the binary it ran before.
+    UPGRADE_ROLLED_BACK = 2141;
+    /// The binary is not fit for this cluster or this node.
+    BINARY_UNFIT = 2142;
+    /// No master holds the binary.
+    BINARY_ABSENT = 2143;
+    /// A node cannot read the feature level.
+    FEATURE_LEVEL_UNREADABLE = 2144;
 
     /// Login is needed.
     UNAUTHENTICATED = 3001;

@@ -5,6 +5,7 @@
 //! ids enter through the [`Clock`] and [`IdSource`] traits. A word enters here when two tiers
 //! need it.
 
+mod binary;
 mod checkup;
 mod code;
 mod component;
@@ -18,6 +19,7 @@ mod quorum;
 mod refusal;
 mod time;
 
+pub use binary::{Binary, BinaryDigest, BinaryFacts, FeatureLevels};
 pub use checkup::{
     CommitTimes, FileFacts, FolderFacts, HostCheckup, MasterCheckup, NodeCheckup, Reach, Trouble,
     TroubleKind,
@@ -34,7 +36,9 @@ pub use id::{
 pub use name::{
     ComponentName, InstanceName, InvalidName, NodeName, PackName, SettingKey, UserName,
 };
-pub use node::{EnrolRole, NodeAction, NodeOrder, NodeRoles, OrderKind, VoterAction};
+pub use node::{
+    EnrolRole, NodeAction, NodeOrder, NodeRoles, OrderKind, OrderOutcome, OrderReport, VoterAction,
+};
 pub use observation::{
     ActionOutcome, ActionReport, ExitStatus, InstanceObservation, MemberObservation, MemberRole,
     NodeReport, ProcessEnd, ProcessState, Readiness, component_members,

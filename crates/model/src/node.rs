@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Generation, NodeId, NodeName};
+use crate::{Binary, Generation, NodeId, NodeName, Refusal};
 
 /// The roles one node has; a node may have both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -91,6 +91,19 @@ pub enum OrderKind {
     /// Stop as on SIGTERM and begin anew in place: the same process id, the same command line and
     /// environment, whatever binary is at its path now.
     Restart,
+    /// Have this binary on its disk, and try that it runs there. Nothing stops.
+    Stage {
+        /// The binary.
+        binary: Binary,
+    },
+    /// Stop as on SIGTERM and go on in place as this binary; go back to the one before when the
+    /// new one does not become ready in time.
+    Upgrade {
+        /// The binary, which was staged.
+        binary: Binary,
+        /// How long it may take until it is ready, in milliseconds.
+        ready_within_ms: u64,
+    },
 }
 
 /// An order to a node's process. The process writes down its generation before it acts, and never
@@ -102,4 +115,60 @@ pub struct NodeOrder {
     /// What to do.
     #[serde(flatten)]
     pub kind: OrderKind,
+}
+
+/// What became of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome")]
+pub enum OrderOutcome {
+    /// It is being carried out.
+    UnderWay,
+    /// It was carried out.
+    Done {
+        /// What was seen.
+        seen: String,
+    },
+    /// It was not carried out, and will not be.
+    Failed {
+        /// Why.
+        refusal: Refusal,
+    },
+}
+
+/// What a node's process says of the newest order it took up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderReport {
+    /// Which order.
+    pub generation: Generation,
+    /// What became of it.
+    #[serde(flatten)]
+    pub outcome: OrderOutcome,
+}
+
+impl OrderReport {
+    /// Whether this is later news than `other`: of a newer order, or the end of the same one.
+    #[must_use]
+    pub fn is_news_after(&self, other: Option<&Self>) -> bool {
+        let Some(other) = other else { return true };
+        self.generation > other.generation
+            || self.generation == other.generation && other.outcome == OrderOutcome::UnderWay
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_an_order_is_not_taken_back() {
+        let report =
+            |generation, outcome| OrderReport { generation: Generation(generation), outcome };
+        let done = OrderOutcome::Done { seen: String::new() };
+        let begun = report(3, OrderOutcome::UnderWay);
+        let ended = report(3, done);
+        assert!(begun.is_news_after(None) && ended.is_news_after(Some(&begun)));
+        assert!(!begun.is_news_after(Some(&ended)));
+        assert!(report(4, OrderOutcome::UnderWay).is_news_after(Some(&ended)));
+        assert!(!report(2, OrderOutcome::UnderWay).is_news_after(Some(&ended)));
+    }
 }

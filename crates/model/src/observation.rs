@@ -3,7 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ActionId, ComponentName, ComponentSpec, Generation, InstanceName, Refusal, Timestamp};
+use crate::{
+    ActionId, ComponentName, ComponentSpec, Generation, InstanceName, OrderReport, Refusal,
+    Timestamp,
+};
 
 /// How a process ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -210,6 +213,13 @@ pub struct NodeReport {
     /// The newest order to its process that was obeyed before this process began.
     #[serde(default)]
     pub obeyed: Generation,
+    /// What became of the newest order to its process that it took up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<OrderReport>,
+    /// The newest feature level its binary reads; 0 from binaries that did not say so, which read
+    /// level 1.
+    #[serde(default)]
+    pub reads_level: u32,
     /// What it finds of itself and its host; sent from time to time only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkup: Option<Box<crate::NodeCheckup>>,

@@ -6,8 +6,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ComponentName, ComponentSpec, Generation, InstanceName, MemberAction, NodeAction, NodeId,
-    NodeName, OperationId, Refusal, RequestId, Revision, Term, Timestamp, VoterAction,
+    Binary, ComponentName, ComponentSpec, Generation, InstanceName, MemberAction, NodeAction,
+    NodeId, NodeName, OperationId, Refusal, RequestId, Revision, Term, Timestamp, VoterAction,
 };
 
 /// What an operation is about: what it locks while it runs, and what its plan is pinned to.
@@ -74,6 +74,18 @@ pub enum OperationRequest {
         #[serde(default)]
         accept_interruption: bool,
     },
+    /// Replace the binary that nodes run, one by one, without losing the masters' quorum.
+    NodeUpgrade {
+        /// The nodes.
+        nodes: Vec<NamedNode>,
+        /// The binary.
+        binary: Binary,
+        /// How long each node may take until it is ready with it, in milliseconds.
+        ready_within_ms: u64,
+        /// Accept that masters without failure tolerance are interrupted.
+        #[serde(default)]
+        accept_interruption: bool,
+    },
     /// Take a node out of the cluster for good.
     NodeRemove {
         /// The node.
@@ -121,6 +133,10 @@ impl OperationRequest {
                 let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
                 format!("node restart {}", names.join(" "))
             }
+            Self::NodeUpgrade { nodes, binary, .. } => {
+                let names: Vec<&str> = nodes.iter().map(|node| node.name.as_str()).collect();
+                format!("node upgrade {} to {}", names.join(" "), binary.facts.version)
+            }
             Self::NodeRemove { node, .. } => format!("node remove {}", node.name),
             Self::NodeReplace { old, new, .. } => {
                 format!("node replace {} --with {}", old.name, new.name)
@@ -143,7 +159,9 @@ impl OperationRequest {
             Self::ComponentRestart { component, .. } | Self::ComponentRemove { component } => {
                 vec![Subject::from(component)]
             }
-            Self::NodeRestart { nodes, .. } => nodes.iter().map(of_node).collect(),
+            Self::NodeRestart { nodes, .. } | Self::NodeUpgrade { nodes, .. } => {
+                nodes.iter().map(of_node).collect()
+            }
             Self::NodeRemove { node, .. } => vec![of_node(node)],
             Self::NodeReplace { .. } | Self::MasterTransferLeader { .. } => vec![Subject::Masters],
         };
@@ -214,6 +232,16 @@ pub enum Condition {
     NodeReady {
         /// The node.
         node: NodeId,
+    },
+    /// The node has carried out what it was last ordered to.
+    OrderDone {
+        /// The node.
+        node: NodeId,
+    },
+    /// Every node has said that its binary reads this feature level.
+    LevelReadable {
+        /// The level.
+        level: u32,
     },
     /// The node carries no instance of any component.
     NodeEmpty {
@@ -318,6 +346,11 @@ pub enum StepKind {
         /// What to do.
         #[serde(flatten)]
         action: NodeAction,
+    },
+    /// Raise the cluster's feature level, which takes effect with the step's beginning.
+    Raise {
+        /// The level.
+        level: u32,
     },
     /// The end state, looked at once more.
     Verify {

@@ -46,4 +46,4 @@ pub use error::NodeManagerError;
 pub use identity_renewal::{IdentityRenewalError, is_renewal_due, renew_identity};
 pub use manager::NodeManager;
 pub use masters::KnownMasters;
-pub use options::{NodeIdentityFiles, NodeManagerFolders, NodeManagerOptions};
+pub use options::{NodeIdentityFiles, NodeManagerFolders, NodeManagerOptions, OrdersTold};

@@ -80,7 +80,9 @@ impl NodeManager {
             log_folder: supervisor.log_folder().to_owned(),
             version: options.version,
             orders: options.orders,
-            obeyed: options.obeyed,
+            told: options.told,
+            reads_level: options.reads_level,
+            feature_level: options.feature_level,
             report_every: options.report_every,
             checkups: options.checkups,
         });

@@ -3,7 +3,7 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use quorate_keyring::identity::ReloadableIdentity;
-use quorate_model::{Generation, NodeCheckup, NodeId, NodeOrder};
+use quorate_model::{Generation, NodeCheckup, NodeId, NodeOrder, OrderReport};
 use quorate_pack::Catalog;
 use quorate_packs::DriverCatalog;
 use tokio::sync::watch;
@@ -28,6 +28,15 @@ pub struct NodeIdentityFiles {
     pub folder: PathBuf,
 }
 
+/// What is said of the orders to this process.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OrdersTold {
+    /// The newest order that was obeyed; one to begin anew counts once the process has begun.
+    pub obeyed: Generation,
+    /// What became of the newest order that was taken up.
+    pub report: Option<OrderReport>,
+}
+
 /// Everything a node manager is told at its start.
 #[derive(Clone)]
 pub struct NodeManagerOptions {
@@ -45,8 +54,12 @@ pub struct NodeManagerOptions {
     pub version: String,
     /// Where orders to this process are put; see to it that they are obeyed.
     pub orders: watch::Sender<Option<NodeOrder>>,
-    /// The newest order that was obeyed before this process began, for reports.
-    pub obeyed: Generation,
+    /// What is said of the orders to this process, for reports.
+    pub told: watch::Receiver<OrdersTold>,
+    /// The newest feature level this binary reads, for reports.
+    pub reads_level: u32,
+    /// Told the cluster's feature level by the leader.
+    pub feature_level: watch::Sender<u32>,
     /// A report is sent at least this often.
     pub report_every: Duration,
     /// Running instances are probed this often.
@@ -79,7 +92,9 @@ impl NodeManagerOptions {
             identity: None,
             version: String::new(),
             orders: watch::Sender::new(None),
-            obeyed: Generation(0),
+            told: watch::Sender::new(OrdersTold::default()).subscribe(),
+            reads_level: 1,
+            feature_level: watch::Sender::new(1),
             report_every: Duration::from_secs(1),
             probe_every: Duration::from_secs(1),
             leader: watch::Sender::new(None),

@@ -6,7 +6,7 @@ use quorate_model::{
     ActionId, ActionOutcome, Condition, DesireChange, Operation, OperationId, OperationStatus,
     Refusal, StepKind, StepStatus, Undo, VoterAction, codes,
 };
-use quorate_plan::{Facts, judge};
+use quorate_plan::{Facts, is_hopeless, judge};
 use quorate_state::Command;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -178,6 +178,7 @@ impl<A: Actor> Runner<A> {
         match kind {
             // The change takes effect in the same command that begins or undoes the step.
             StepKind::Desire { .. } => Ok(Ok("ordered".to_owned())),
+            StepKind::Raise { level } => Ok(Ok(format!("the feature level is {level}"))),
             StepKind::Require { condition } | StepKind::Verify { condition } => {
                 self.until(index, condition, Duration::ZERO, deadline, phase).await
             }
@@ -242,6 +243,7 @@ impl<A: Actor> Runner<A> {
                     self.tell(index, format!("{seen}; for {} ms more", left.as_millis()));
                     left.min(LOOK_AGAIN)
                 }
+                Err(refusal) if is_hopeless(condition, &facts) => return Ok(Err(refusal)),
                 Err(refusal) => {
                     held_since = None;
                     if begun.elapsed() >= deadline {
@@ -338,9 +340,12 @@ fn oldest_look(condition: &Condition, facts: &Facts<'_>) -> Duration {
         Condition::MastersQuorateWithout { .. }
         | Condition::MastersQuorateAfter { .. }
         | Condition::MastersWhole => return facts.observations.masters.oldest_counted(),
-        Condition::NodeReady { node } => return facts.observations.age_of_node(*node),
+        Condition::NodeReady { node } | Condition::OrderDone { node } => {
+            return facts.observations.age_of_node(*node);
+        }
         // These are judged by what is decided and by what this master itself is.
         Condition::NodeEmpty { .. }
+        | Condition::LevelReadable { .. }
         | Condition::LeaderIsNot { .. }
         | Condition::LeaderIs { .. }
         | Condition::NodeGone { .. } => return Duration::ZERO,
@@ -393,9 +398,10 @@ fn position(index: usize) -> u32 {
 /// Why a step that was begun is left as it is by an abort.
 const fn kept(kind: &StepKind) -> &'static str {
     match kind {
-        StepKind::Desire { .. } | StepKind::Member { .. } | StepKind::Node { .. } => {
-            "it stays done"
-        }
+        StepKind::Desire { .. }
+        | StepKind::Member { .. }
+        | StepKind::Node { .. }
+        | StepKind::Raise { .. } => "it stays done",
         StepKind::Voter { .. } => {
             "what the masters agreed on stays; autopilot gives a vote back where that keeps it odd"
         }

@@ -39,10 +39,24 @@ pub fn judge(condition: &Condition, facts: &Facts<'_>) -> Judgement {
         }
         Condition::MastersWhole => Nodes::of(facts).whole(),
         Condition::NodeReady { node } => Nodes::of(facts).ready(*node),
+        Condition::OrderDone { node } => Nodes::of(facts).order_done(*node),
+        Condition::LevelReadable { level } => Nodes::of(facts).level_readable(*level),
         Condition::NodeEmpty { node } => Nodes::of(facts).empty(*node),
         Condition::LeaderIsNot { node } => Nodes::of(facts).leader_is_not(*node),
         Condition::LeaderIs { node } => Nodes::of(facts).leader_is(*node),
         Condition::NodeGone { node } => Nodes::of(facts).gone(*node),
+    }
+}
+
+/// Whether waiting cannot make the condition hold any more, because a node has said that it did
+/// not do what the condition waits for.
+#[must_use]
+pub fn is_hopeless(condition: &Condition, facts: &Facts<'_>) -> bool {
+    match condition {
+        Condition::NodeReady { node } | Condition::OrderDone { node } => {
+            Nodes::of(facts).has_failed(*node)
+        }
+        _ => false,
     }
 }
 

@@ -23,7 +23,7 @@ pub use autopilot::{
     AutopilotDecision, AutopilotInput, CleanUp, HEARD_LATELY, MAX_LAG, MasterSeen, VoterChange,
     VotesVerdict, decide, judge_votes, stalled,
 };
-pub use condition::{Judgement, judge};
+pub use condition::{Judgement, is_hopeless, judge};
 pub use leadership::{
     HEIR_LAG, LeadershipDecision, LeadershipInput, Standing, decide_leader, heir,
 };

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use quorate_model::{Generation, InstanceName, InstanceObservation, NodeId};
+use quorate_model::{Generation, InstanceName, InstanceObservation, NodeId, OrderReport};
 
 use crate::MastersObserved;
 
@@ -32,8 +32,10 @@ pub struct Observations {
     pub earlier: BTreeMap<InstanceName, Vec<Observed>>,
     /// How long ago each node reported.
     pub nodes: BTreeMap<NodeId, Duration>,
-    /// The newest order that each node manager had obeyed when its process began.
+    /// The newest order that each node manager has obeyed.
     pub obeyed: BTreeMap<NodeId, Generation>,
+    /// What each node manager says of the newest order it took up.
+    pub orders: BTreeMap<NodeId, OrderReport>,
     /// The masters.
     pub masters: MastersObserved,
 }

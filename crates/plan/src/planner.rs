@@ -60,6 +60,10 @@ pub fn plan(request: &OperationRequest, facts: &Facts<'_>) -> Result<Plan, Vec<R
         OperationRequest::NodeRestart { nodes, accept_interruption } => {
             nodes::restart(request, nodes, *accept_interruption, facts)
         }
+        OperationRequest::NodeUpgrade { nodes, binary, ready_within_ms, accept_interruption } => {
+            let upgrade = nodes::Upgrade { binary, ready_within_ms: *ready_within_ms };
+            nodes::upgrade(request, nodes, upgrade, *accept_interruption, facts)
+        }
         OperationRequest::NodeRemove { node, allow_even } => {
             nodes::remove(request, node, allow_even.as_deref(), facts)
         }

@@ -70,6 +70,12 @@ pub enum RaftError {
         /// The newest this binary supports.
         supported: u32,
     },
+    /// The log holds what this binary cannot read.
+    #[error("the log cannot be read by this binary: {reason}")]
+    LogTooNew {
+        /// What.
+        reason: String,
+    },
     /// The options contradict each other.
     #[error("the Raft options are invalid: {reason}")]
     Options {
@@ -130,7 +136,7 @@ impl RaftError {
             )),
             Self::FormatTooNew { .. } => refusal(codes::FORMAT_TOO_NEW)
                 .hint("run the binary that wrote it, or a newer one"),
-            Self::BinaryTooOld { .. } => refusal(codes::BINARY_TOO_OLD)
+            Self::BinaryTooOld { .. } | Self::LogTooNew { .. } => refusal(codes::BINARY_TOO_OLD)
                 .hint("run the version of quorate that the other masters run"),
             Self::Options { .. } => refusal(codes::CONFIGURATION_INVALID),
             Self::AlreadyInitialised { .. } => refusal(codes::ALREADY_INITIALISED),

@@ -33,12 +33,14 @@ pub(crate) struct PassedOn;
 
 /// Whether the master at hand answers this itself, leader or not.
 fn is_answered_here(path: &str) -> bool {
-    const HERE: [&str; 11] = [
+    const HERE: [&str; 12] = [
         "/admin/api/auth/",
         "/admin/api/settings",
         "/admin/api/events",
         "/admin/api/openapi.json",
         "/admin/api/doctor/node",
+        // A binary lies on the disk of the master that took it.
+        "/admin/api/binaries/",
         "/healthz",
         "/readyz",
         "/metrics",

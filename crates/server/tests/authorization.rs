@@ -49,6 +49,7 @@ fn routes() -> Vec<(String, String)> {
             .replace("{name}", "orders")
             .replace("{node}", "n1")
             .replace("{instance}", "orders-1")
+            .replace("{sha256}", &"0f".repeat(32))
             .replace("{id}", "01J00000000000000000000000");
         for method in methods.as_object().unwrap().keys() {
             routes.push((method.to_uppercase(), path.clone()));
@@ -89,6 +90,9 @@ async fn a_viewer_changes_nothing_and_an_operator_lets_nobody_in() {
         ("POST", "/admin/api/operations/01J00000000000000000000000/resume", None),
         ("POST", "/admin/api/operations/01J00000000000000000000000/abort", None),
         ("POST", "/admin/api/nodes/restart", Some(json!({ "masters": true }))),
+        ("POST", "/admin/api/nodes/upgrade", Some(json!({ "all": true, "sha256": "0f" }))),
+        ("GET", "/admin/api/binaries/0f", None),
+        ("PUT", "/admin/api/binaries/0f?offset=0&size=1", Some(json!(0))),
         ("POST", "/admin/api/nodes/n1/remove", None),
         ("POST", "/admin/api/nodes/n1/replace", Some(json!({ "with": "n2" }))),
         ("POST", "/admin/api/nodes/masters/transfer-leader", None),
@@ -114,9 +118,10 @@ async fn a_viewer_changes_nothing_and_an_operator_lets_nobody_in() {
             (StatusCode::FORBIDDEN, &json!("Q3003")),
             "{method} {path}: {answer}"
         );
-        let administers = ["tokens", "audit", "enrolments", "api/masters/", "priority"]
-            .iter()
-            .any(|part| path.contains(part));
+        let administers =
+            ["tokens", "audit", "enrolments", "api/masters/", "priority", "upgrade", "binaries"]
+                .iter()
+                .any(|part| path.contains(part));
         let (status, answer) = call(&master, method, path, Some(&operator), body).await;
         assert_eq!(status == StatusCode::FORBIDDEN, administers, "{method} {path}: {answer}");
     }

@@ -261,6 +261,7 @@ async fn a_join_that_cannot_succeed_leaves_the_token_unspent_and_a_spent_one_ope
     let token = JoinToken::parse(&created.token).unwrap();
     let secret = token.secret.to_vec();
     let whole = enrolment::JoinRequest {
+        reads_level: 1,
         token: token.id,
         secret: secret.clone(),
         csr_pem: NodeKey::generate().unwrap().csr_pem().unwrap(),

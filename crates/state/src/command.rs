@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use quorate_model::{
-    ClusterId, Epoch, Generation, NodeId, NodeName, NodeRoles, OperationId, Plan, Refusal,
-    RequestId, Revision, SettingKey, Term, Timestamp, TokenId, UserName,
+    ClusterId, Epoch, Generation, NodeId, NodeName, NodeRoles, OperationId, OrderReport, Plan,
+    Refusal, RequestId, Revision, SettingKey, Term, Timestamp, TokenId, UserName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,13 @@ pub struct NewNode {
     /// The newest order that was obeyed before its process began.
     #[serde(default)]
     pub obeyed: Generation,
+    /// What became of the newest order that its process took up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_report: Option<OrderReport>,
+    /// The newest feature level its binary reads; 0 from binaries that did not say so, which read
+    /// level 1.
+    #[serde(default)]
+    pub reads_level: u32,
 }
 
 /// A change of the state.
@@ -162,6 +169,22 @@ pub enum Command {
         id: NodeId,
         /// Its new particulars; name and roles are not changed.
         node: NewNode,
+    },
+    /// A master says what became of an order to its process.
+    ReportOrder {
+        /// The master.
+        id: NodeId,
+        /// What became of it.
+        report: OrderReport,
+    },
+    /// Record which binary a node manager runs, as it reported.
+    RecordBinary {
+        /// The node.
+        id: NodeId,
+        /// The version.
+        version: String,
+        /// The newest feature level it reads.
+        reads_level: u32,
     },
     /// Begin a session.
     CreateSession {
@@ -299,6 +322,10 @@ impl Command {
             Self::SetPriority { id, priority } => ("node.priority", format!("{id} = {priority}")),
             Self::SetMasterPolicy { .. } => ("master.policy", String::new()),
             Self::UpdateNode { id, .. } => ("node.update", id.to_string()),
+            Self::ReportOrder { id, report } => {
+                ("node.order.report", format!("{id} {}", report.generation))
+            }
+            Self::RecordBinary { id, version, .. } => ("node.binary", format!("{id} {version}")),
             Self::CreateSession { session, .. } => ("session.create", session.user.to_string()),
             Self::EndSession { .. } => ("session.end", String::new()),
             Self::PutUser { name, .. } => ("user.put", name.to_string()),

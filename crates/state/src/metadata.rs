@@ -5,8 +5,8 @@ use std::sync::Arc;
 use imbl::OrdMap;
 use quorate_model::{
     ComponentName, ComponentSpec, DesiredInstance, Epoch, Generation, InstanceName, NodeId,
-    NodeName, NodeOrder, NodeRoles, Operation, OperationId, Refusal, RequestId, Revision, RunState,
-    SettingKey, Subject, Term, Timestamp, codes,
+    NodeName, NodeOrder, NodeRoles, Operation, OperationId, OrderReport, Refusal, RequestId,
+    Revision, RunState, SettingKey, Subject, Term, Timestamp, codes,
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,13 @@ pub struct Node {
     /// As a master: the newest order that was obeyed before its process began.
     #[serde(default)]
     pub obeyed: Generation,
+    /// As a master: what became of the newest order that its process took up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_report: Option<OrderReport>,
+    /// The newest feature level that the binary it runs reads, as it said last; 0 from binaries
+    /// that did not say so, which read level 1.
+    #[serde(default)]
+    pub reads_level: u32,
     /// The master with the highest one is preferred as leader.
     #[serde(default)]
     pub priority: u32,
@@ -67,10 +74,18 @@ impl Node {
             revision,
             order: None,
             obeyed: node.obeyed,
+            order_report: node.order_report.clone(),
+            reads_level: node.reads_level,
             priority: 0,
             learner_only: None,
             started_at: None,
         }
+    }
+
+    /// Whether the binary it runs reads a feature level, as far as it has said.
+    #[must_use]
+    pub fn reads(&self, level: u32) -> bool {
+        level <= self.reads_level.max(1)
     }
 }
 

@@ -63,6 +63,7 @@ impl Fake {
     fn take(&mut self, message: ToNode) {
         match message {
             ToNode::Desired(desired) => self.desired = desired,
+            ToNode::FeatureLevel(_) => {}
             ToNode::Order(order) => self.obeyed = order.generation,
             ToNode::Act { id, .. } => {
                 let outcome = ActionOutcome::Done { seen: "it is so".to_owned() };
@@ -116,6 +117,8 @@ impl Fake {
             actions: self.actions.clone(),
             version: "fake".to_owned(),
             obeyed: self.obeyed,
+            order: None,
+            reads_level: 1,
             checkup: None,
         }
     }

@@ -192,5 +192,7 @@ fn new_node(name: &str, roles: NodeRoles) -> NewNode {
         admin_addr: String::new(),
         version: "test".to_owned(),
         obeyed: quorate_model::Generation(0),
+        order_report: None,
+        reads_level: 1,
     }
 }

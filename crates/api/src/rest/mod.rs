@@ -2,6 +2,7 @@
 
 mod audit;
 mod auth;
+mod binaries;
 mod components;
 mod doctor;
 mod enrolments;
@@ -15,6 +16,7 @@ mod tokens;
 
 pub use audit::AuditView;
 pub use auth::{ChangePassword, Login, LoginAnswer, WhoAmI};
+pub use binaries::{BinaryFactsView, BinaryPart, BinaryView};
 pub use components::{
     ComponentSpecBody, ComponentView, InstanceSpecBody, InstanceView, RestartBody,
 };
@@ -26,7 +28,7 @@ pub use masters::{
 };
 pub use nodes::{
     MasterView, NodeManagerView, RemoveNodeBody, ReplaceNodeBody, RestartNodesBody,
-    TransferLeaderBody,
+    TransferLeaderBody, UpgradeNodesBody,
 };
 pub use operations::{OperationSummary, OperationView, PlanView, StepView, TranscriptView};
 pub use settings::{SettingBody, SettingView, SettingWritten};

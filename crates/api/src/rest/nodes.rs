@@ -85,6 +85,33 @@ pub struct RestartNodesBody {
     pub accept_interruption: bool,
 }
 
+/// Which nodes to upgrade, to what, and how.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpgradeNodesBody {
+    /// The names or ids of nodes.
+    #[serde(default)]
+    pub nodes: Vec<String>,
+    /// All masters, besides those named.
+    #[serde(default)]
+    pub masters: bool,
+    /// All nodes.
+    #[serde(default)]
+    pub all: bool,
+    /// SHA-256 of the binary, which was uploaded to a master.
+    pub sha256: String,
+    /// How long each node may take until it is ready with the new binary, in milliseconds.
+    #[serde(default = "ready_within_ms")]
+    pub ready_within_ms: u64,
+    /// Accept that masters without failure tolerance are interrupted.
+    #[serde(default)]
+    pub accept_interruption: bool,
+}
+
+const fn ready_within_ms() -> u64 {
+    60_000
+}
+
 /// How to remove a node.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -2,6 +2,7 @@
 
 mod audit;
 mod auth;
+mod binaries;
 mod components;
 mod enrolments;
 mod health;

@@ -2,7 +2,7 @@
 
 use quorate_api::rest::{
     MasterView, NodeManagerView, OperationView, PlanView, RemoveNodeBody, ReplaceNodeBody,
-    RestartNodesBody, TransferLeaderBody,
+    RestartNodesBody, TransferLeaderBody, UpgradeNodesBody,
 };
 use reqwest::Method;
 
@@ -39,6 +39,23 @@ impl Client {
     /// [`ClientError::Api`] with the refusals of preflight.
     pub async fn node_restart(&self, how: &RestartNodesBody) -> Result<OperationView, ClientError> {
         let call = Call::change(Method::POST, &["nodes", "restart"])?.body(how)?;
+        self.json(&call).await
+    }
+
+    /// What upgrading nodes would do.
+    ///
+    /// # Errors
+    /// [`ClientError::Api`] with the refusals of preflight.
+    pub async fn plan_node_upgrade(&self, how: &UpgradeNodesBody) -> Result<PlanView, ClientError> {
+        self.plan(Method::POST, &["nodes", "upgrade"], Some(how)).await
+    }
+
+    /// Replaces the binary that nodes run, one by one.
+    ///
+    /// # Errors
+    /// [`ClientError::Api`] with the refusals of preflight.
+    pub async fn node_upgrade(&self, how: &UpgradeNodesBody) -> Result<OperationView, ClientError> {
+        let call = Call::change(Method::POST, &["nodes", "upgrade"])?.body(how)?;
         self.json(&call).await
     }
 

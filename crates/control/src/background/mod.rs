@@ -1,6 +1,7 @@
 //! The duties of a master, and those of the leader: the latter start with a term and end with it.
 
 mod autopilot;
+mod binaries;
 mod leader_actor;
 mod leadership;
 mod masters_actor;
@@ -39,6 +40,7 @@ async fn run_leader_duties(control: Control) {
         tokio::select! {
             () = quorate_operations::run(actor) => {}
             () = autopilot::run(control.clone()) => {}
+            () = binaries::run(control.clone()) => {}
             () = leadership::run(control.clone()) => {}
             () = term_ended(&mut leadership, term) => {}
         }

@@ -47,6 +47,7 @@ impl Control {
         }
         let mut sent: Option<Vec<DesiredInstance>> = None;
         let mut ordered: Option<NodeOrder> = None;
+        let mut level = 0;
         loop {
             let state = std::sync::Arc::clone(&states.borrow_and_update());
             let still_leads =
@@ -58,6 +59,12 @@ impl Control {
             if !self.sessions.is_current(node, sender) || !state.metadata.nodes.contains_key(&node)
             {
                 return;
+            }
+            if level != state.feature_level {
+                level = state.feature_level;
+                if sender.send(ToNode::FeatureLevel(level)).await.is_err() {
+                    return;
+                }
             }
             let desired = state.metadata.desired_of(node, state.epoch, term);
             if sent.as_ref() != Some(&desired) {

@@ -45,6 +45,8 @@ pub enum ToNode {
     Desired(Vec<DesiredInstance>),
     /// What its process shall do, once.
     Order(NodeOrder),
+    /// The cluster's feature level.
+    FeatureLevel(u32),
     /// A component action.
     Act {
         /// Names it.

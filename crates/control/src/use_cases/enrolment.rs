@@ -43,6 +43,8 @@ pub struct JoinRequest {
     pub admin_addr: String,
     /// The version of its binary.
     pub version: String,
+    /// The newest feature level that binary reads; 0 when it did not say, which means 1.
+    pub reads_level: u32,
 }
 
 /// What a joiner gets.
@@ -103,6 +105,14 @@ pub async fn prepare(
 pub async fn join(control: &Control, request: JoinRequest) -> Result<Joined, Refusal> {
     let state = control.linearized().await?;
     let known = check(state.iam.tokens.get(&request.token), &request.secret)?;
+    if request.reads_level.max(1) < state.feature_level {
+        return Err(Refusal::new(
+            codes::BINARY_TOO_OLD,
+            format!("the cluster has feature level {}", state.feature_level),
+        )
+        .cause(format!("the joiner's binary reads up to {}", request.reads_level.max(1)))
+        .hint("install the version that the masters run, then join again"));
+    }
     // What would fail once the token is spent must fail before: this certificate is thrown away.
     sign_node(control, NodeId(0), &request.csr_pem)?;
     if known.role.roles().master {
@@ -120,6 +130,8 @@ pub async fn join(control: &Control, request: JoinRequest) -> Result<Joined, Ref
         admin_addr: request.admin_addr,
         version: request.version,
         obeyed: Generation(0),
+        order_report: None,
+        reads_level: request.reads_level,
     };
     let principal = format!("token:{}", request.token);
     if !known.auto_approve && !has_place(known, &key_sha256, &node) {

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod binaries;
 pub mod certificates;
 pub mod components;
 pub mod doctor;

@@ -2,9 +2,11 @@
 
 use quorate_api::rest::{
     MasterView, NodeManagerView, OperationView, PlanView, RemoveNodeBody, ReplaceNodeBody,
-    RestartNodesBody,
+    RestartNodesBody, UpgradeNodesBody,
 };
-use quorate_model::{NamedNode, NodeId, OperationRequest, Refusal, RequestId, codes};
+use quorate_model::{
+    Binary, NamedNode, NodeId, OperationRequest, OrderReport, Refusal, RequestId, codes,
+};
 use quorate_state::{Command, NewNode};
 
 use super::{components::find_node, operations};
@@ -41,6 +43,19 @@ pub async fn announce(control: &Control, id: NodeId, node: NewNode) -> Result<()
     control.propose_as(format!("node:{id}"), None, command).await.map(|_| ())
 }
 
+/// Records what became of an order to a master's process, by its own word.
+///
+/// # Errors
+/// When there is no leader, or no such node.
+pub async fn report_order(
+    control: &Control,
+    id: NodeId,
+    report: OrderReport,
+) -> Result<(), Refusal> {
+    let command = Command::ReportOrder { id, report };
+    control.propose_as(format!("node:{id}"), None, command).await.map(|_| ())
+}
+
 /// The other masters as this one knows them, from its state and its Raft membership: whom to tell
 /// its address before it is found.
 #[must_use]
@@ -62,6 +77,8 @@ pub fn other_masters(control: &Control) -> Vec<(NodeId, String)> {
 pub enum NodeOperation {
     /// Restart their processes one by one.
     Restart(RestartNodesBody),
+    /// Replace the binary they run, one by one.
+    Upgrade(UpgradeNodesBody, Binary),
     /// Take this one out for good.
     Remove(String, RemoveNodeBody),
     /// Put a master in the place of this one.
@@ -102,9 +119,19 @@ fn request(
 ) -> Result<OperationRequest, Vec<Refusal>> {
     Ok(match operation {
         NodeOperation::Restart(body) => OperationRequest::NodeRestart {
-            nodes: chosen(control, principal, body)?,
+            nodes: chosen(control, principal, &body.nodes, body.masters, body.all)?,
             accept_interruption: body.accept_interruption,
         },
+        NodeOperation::Upgrade(body, binary) => {
+            // A binary runs with all that a node may do.
+            principal.require(Permission::Administer).map_err(|refusal| vec![refusal])?;
+            OperationRequest::NodeUpgrade {
+                nodes: chosen(control, principal, &body.nodes, body.masters, body.all)?,
+                binary: binary.clone(),
+                ready_within_ms: body.ready_within_ms,
+                accept_interruption: body.accept_interruption,
+            }
+        }
         NodeOperation::Remove(node, body) => OperationRequest::NodeRemove {
             node: named(control, principal, node)?,
             allow_even: body.allow_even.clone(),
@@ -117,15 +144,17 @@ fn request(
     })
 }
 
-/// The nodes that a restart is about, each once: those named first, then the others by id.
+/// The nodes that a request is about, each once: those named first, then the others by id.
 fn chosen(
     control: &Control,
     principal: &Principal,
-    body: &RestartNodesBody,
+    wanted: &[String],
+    masters: bool,
+    all: bool,
 ) -> Result<Vec<NamedNode>, Vec<Refusal>> {
     principal.require(Permission::Read).map_err(|refusal| vec![refusal])?;
     let (mut nodes, mut refusals) = (Vec::new(), Vec::new());
-    for name in &body.nodes {
+    for name in wanted {
         match named(control, principal, name) {
             Ok(node) if nodes.contains(&node) => {}
             Ok(node) => nodes.push(node),
@@ -136,7 +165,7 @@ fn chosen(
         return Err(refusals);
     }
     for (id, node) in &control.state().metadata.nodes {
-        let node_is_meant = body.all || (body.masters && node.roles.master);
+        let node_is_meant = all || (masters && node.roles.master);
         if node_is_meant && nodes.iter().all(|known| known.id != *id) {
             nodes.push(NamedNode { id: *id, name: node.name.clone() });
         }

@@ -104,6 +104,13 @@ impl<'a> Conversation<'a> {
                 Err(error) => warn!(%error, "an acknowledgement cannot be read"),
             },
             Some(Message::OrderJson(json)) => self.take_order(&json),
+            Some(Message::FeatureLevel(level)) => {
+                self.parts.feature_level.send_if_modified(|known| {
+                    let rises = *known < level;
+                    *known = level.max(*known);
+                    rises
+                });
+            }
             Some(Message::Log(request)) => self.answer_log(request),
             Some(Message::Welcome(_) | Message::Redirect(_)) | None => {}
         }
@@ -155,12 +162,15 @@ impl<'a> Conversation<'a> {
     fn report(&mut self) {
         let checkup = self.checkup();
         let tells_checkup = checkup.is_some();
+        let told = self.parts.told.borrow().clone();
         let report = NodeReport {
             checkup,
             instances: self.parts.board.observations(),
             actions: self.parts.actions.reports(),
             version: self.parts.version.clone(),
-            obeyed: self.parts.obeyed,
+            obeyed: told.obeyed,
+            order: told.report,
+            reads_level: self.parts.reads_level,
         };
         let json = match serde_json::to_string(&report) {
             Ok(json) => json,

@@ -13,7 +13,7 @@ use std::{
 use quorate_api::internal::{
     FromNode, ToNode, node_managers_client::NodeManagersClient, to_node::Message,
 };
-use quorate_model::{Epoch, Generation, NodeCheckup, NodeId, NodeOrder, Refusal, Term, codes};
+use quorate_model::{Epoch, NodeCheckup, NodeId, NodeOrder, Refusal, Term, codes};
 use tokio::{
     sync::{mpsc, watch},
     time::{sleep, timeout},
@@ -27,8 +27,8 @@ use self::{
     messages::{Redirected, masters_of},
 };
 use crate::{
-    MasterConnector, actions::Actions, board::Board, connector::in_full, keeper::Keeper,
-    link::LeaderLink, masters::MasterBook, order::Authority, pace::Pace,
+    MasterConnector, OrdersTold, actions::Actions, board::Board, connector::in_full,
+    keeper::Keeper, link::LeaderLink, masters::MasterBook, order::Authority, pace::Pace,
 };
 
 /// How long a master may take until it has said whether it leads.
@@ -56,7 +56,9 @@ pub(crate) struct SessionsParts {
     pub(crate) log_folder: PathBuf,
     pub(crate) version: String,
     pub(crate) orders: watch::Sender<Option<NodeOrder>>,
-    pub(crate) obeyed: Generation,
+    pub(crate) told: watch::Receiver<OrdersTold>,
+    pub(crate) reads_level: u32,
+    pub(crate) feature_level: watch::Sender<u32>,
     pub(crate) report_every: Duration,
     pub(crate) checkups: Option<watch::Receiver<NodeCheckup>>,
 }

@@ -99,6 +99,8 @@ impl Cluster {
                 admin_addr: String::new(),
                 version: String::new(),
                 obeyed: quorate_model::Generation(0),
+                order_report: None,
+                reads_level: 1,
             };
             let node = Node::new(&node, START, Revision(1));
             state.metadata.nodes.insert(NodeId(number), node);

@@ -1,6 +1,8 @@
 //! Judges conditions on nodes: what is decided about them, and what the leader sees of them.
 
-use quorate_model::{Generation, NodeId, NodeOrder, Refusal, codes, has_quorum, majority};
+use quorate_model::{
+    Generation, NodeId, OrderKind, OrderOutcome, OrderReport, Refusal, codes, has_quorum, majority,
+};
 use quorate_state::Node;
 
 use crate::{
@@ -157,7 +159,7 @@ impl<'a> Nodes<'a> {
         let mut seen = Vec::new();
         if known.roles.master {
             self.settled()?;
-            self.obeyed(known, known.obeyed)?;
+            obeyed(known, known.obeyed, known.order_report.as_ref())?;
             self.master_level(node)?;
             let role = if self.masters().is_voter(node) { "votes" } else { "is a learner" };
             let lag = self.masters().members.get(&node).and_then(|seen| seen.lag).unwrap_or(0);
@@ -168,23 +170,60 @@ impl<'a> Nodes<'a> {
             if !observations.is_reporting(node) {
                 return Err(node_silent(&self.facts.node_name(node)));
             }
-            self.obeyed(known, observations.obeyed.get(&node).copied().unwrap_or_default())?;
+            let generation = observations.obeyed.get(&node).copied().unwrap_or_default();
+            obeyed(known, generation, observations.orders.get(&node))?;
             seen.push(format!("the node manager of `{}` reports", known.name));
         }
         Ok(seen.join("; "))
     }
 
-    /// The process began after it had obeyed its newest order.
-    fn obeyed(&self, node: &Node, obeyed: Generation) -> Result<(), Refusal> {
-        match &node.order {
-            Some(NodeOrder { generation, .. }) if obeyed < *generation => Err(Refusal::new(
-                codes::MEMBER_UNHEALTHY,
-                format!("`{}` has not come back from its restart", node.name),
-            )
-            .cause(format!("it was ordered under generation {generation} and has obeyed {obeyed}"))
-            .hint("see that its process runs, and what it logs")),
-            _ => Ok(()),
+    pub(crate) fn order_done(&self, node: NodeId) -> Judgement {
+        let known = self.living(node)?;
+        let report = self.report(node, known);
+        let generation = report.map_or(known.obeyed, |report| report.generation);
+        obeyed(known, generation, report)?;
+        Ok(match report.map(|report| &report.outcome) {
+            Some(OrderOutcome::Done { seen }) => format!("`{}`: {seen}", known.name),
+            _ => format!("`{}` did what it was ordered to", known.name),
+        })
+    }
+
+    /// The node has said that it did not do what it was ordered to.
+    pub(crate) fn has_failed(&self, node: NodeId) -> bool {
+        let Ok(known) = self.living(node) else { return false };
+        let order = known.order.as_ref().map(|order| order.generation);
+        self.report(node, known).is_some_and(|report| {
+            Some(report.generation) == order
+                && matches!(report.outcome, OrderOutcome::Failed { .. })
+        })
+    }
+
+    /// What a node says of the newest order it took up: a master in the log, a node manager in its
+    /// reports.
+    fn report(&self, node: NodeId, known: &'a Node) -> Option<&'a OrderReport> {
+        if known.roles.master {
+            known.order_report.as_ref()
+        } else {
+            self.facts.observations.orders.get(&node)
         }
+    }
+
+    pub(crate) fn level_readable(&self, level: u32) -> Judgement {
+        let nodes = &self.facts.state.metadata.nodes;
+        let behind: Vec<String> = nodes
+            .values()
+            .filter(|node| !node.reads(level))
+            .map(|node| format!("`{}` reads up to {}", node.name, node.reads_level.max(1)))
+            .collect();
+        if behind.is_empty() {
+            return Ok(format!("all {} nodes read feature level {level}", nodes.len()));
+        }
+        Err(Refusal::new(
+            codes::FEATURE_LEVEL_UNREADABLE,
+            format!("not every node has said that it reads feature level {level}"),
+        )
+        .cause(behind.join("; "))
+        .hint("see which binary those nodes run: quorate node list"))
     }
 
     pub(crate) fn empty(&self, node: NodeId) -> Judgement {
@@ -231,5 +270,39 @@ impl<'a> Nodes<'a> {
             return Err(still("is a member of the masters' quorum still"));
         }
         Ok(format!("a tombstone stands for `{}` ({node})", self.name(node)))
+    }
+}
+
+/// The process has done what it was last ordered to, by its own word.
+fn obeyed(node: &Node, obeyed: Generation, report: Option<&OrderReport>) -> Result<(), Refusal> {
+    let Some(order) = &node.order else { return Ok(()) };
+    let generation = order.generation;
+    let not_yet = |message: String| Refusal::new(codes::MEMBER_UNHEALTHY, message);
+    let told = report.filter(|report| report.generation == generation);
+    match (told.map(|report| &report.outcome), &order.kind) {
+        (Some(OrderOutcome::Failed { refusal }), _) => Err(refusal.clone()),
+        (Some(OrderOutcome::Done { .. }), _) => Ok(()),
+        (_, OrderKind::Restart) if obeyed >= generation => Ok(()),
+        (_, OrderKind::Restart) => {
+            Err(not_yet(format!("`{}` has not come back from its restart", node.name))
+                .cause(format!(
+                    "it was ordered under generation {generation} and has obeyed {obeyed}"
+                ))
+                .hint("see that its process runs, and what it logs"))
+        }
+        (_, OrderKind::Stage { binary }) => Err(not_yet(format!(
+            "`{}` has not said that it holds the binary {}",
+            node.name,
+            binary.sha256.short()
+        ))
+        .hint("see that its process runs, and what it logs")),
+        (Some(OrderOutcome::UnderWay), OrderKind::Upgrade { .. }) => {
+            Err(not_yet(format!("`{}` runs the new binary and is not ready yet", node.name))
+                .hint("it goes back by itself when it is not ready in time"))
+        }
+        (None, OrderKind::Upgrade { .. }) => {
+            Err(not_yet(format!("`{}` has not come back with the new binary", node.name))
+                .hint("see that its process runs, and what it logs; a start goes back by itself"))
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Operations on Quorate's own nodes: restart, remove, replace, and who leads the masters.
+//! Operations on Quorate's own nodes: restart, upgrade, remove, replace, and who leads the masters.
 
 mod conditions;
 mod observed;
@@ -6,6 +6,7 @@ mod remove;
 mod replace;
 mod restart;
 mod transfer;
+mod upgrade;
 
 use quorate_model::{
     Condition, NamedNode, NodeAction, NodeId, OperationRequest, Pin, Plan, Step, StepKind, Undo,
@@ -18,6 +19,7 @@ pub(crate) use remove::plan as remove;
 pub(crate) use replace::plan as replace;
 pub(crate) use restart::plan as restart;
 pub(crate) use transfer::plan as transfer;
+pub(crate) use upgrade::{Upgrade, plan as upgrade};
 
 use crate::{
     Facts,

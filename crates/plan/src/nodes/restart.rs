@@ -15,16 +15,13 @@ pub(crate) fn plan(
     facts: &Facts<'_>,
 ) -> Result<Plan, Vec<Refusal>> {
     let is_master = |node: &NamedNode| facts.state.metadata.is_master(node.id);
-    let masters = nodes.iter().filter(|node| is_master(node)).count();
-    let spared = preflight(nodes, masters, accept_interruption, facts)?;
-    let leader = facts.observations.masters.leader;
-    let mut order: Vec<&NamedNode> = nodes.iter().collect();
-    order.sort_by_key(|node| (is_master(node), Some(node.id) == leader));
-    order.dedup();
+    let spared = preflight("restart", nodes, accept_interruption, facts)?;
     let mut steps = Vec::new();
-    for node in order {
+    for node in in_order(nodes, facts) {
         if is_master(node) {
-            steps.extend(master(node, Some(node.id) == leader, spared, facts));
+            steps.extend(before_master(node, spared, facts));
+            steps.push(restart(node, why_master(spared)));
+            steps.push(wait(node, WHY_AWAIT_MASTER));
         } else {
             steps.push(restart(node, "Its instances go on running under their shims meanwhile."));
             steps.push(wait(
@@ -33,25 +30,40 @@ pub(crate) fn plan(
             ));
         }
     }
-    if masters > 0 {
-        steps.push(verify(
-            Condition::MastersWhole,
-            "Verify that the masters are whole".to_owned(),
-            "The end state is looked at once more: every master answers and is level, one leads.",
-        ));
+    if nodes.iter().any(is_master) {
+        steps.push(masters_whole());
     }
     Ok(over(request, facts, steps))
 }
 
+/// The nodes as they are taken: node managers first, then the masters that follow, the leader last.
+pub(super) fn in_order<'a>(nodes: &'a [NamedNode], facts: &Facts<'_>) -> Vec<&'a NamedNode> {
+    let leader = facts.observations.masters.leader;
+    let mut order: Vec<&NamedNode> = nodes.iter().collect();
+    order.sort_by_key(|node| (facts.state.metadata.is_master(node.id), Some(node.id) == leader));
+    order.dedup();
+    order
+}
+
+/// The end state is looked at once more.
+pub(super) fn masters_whole() -> Step {
+    verify(
+        Condition::MastersWhole,
+        "Verify that the masters are whole".to_owned(),
+        "The end state is looked at once more: every master answers and is level, one leads.",
+    )
+}
+
 /// Everything that must hold before the first step. True when each master can be spared, so that
 /// nothing is interrupted.
-fn preflight(
+pub(super) fn preflight(
+    what: &str,
     nodes: &[NamedNode],
-    masters: usize,
     accept_interruption: bool,
     facts: &Facts<'_>,
 ) -> Result<bool, Vec<Refusal>> {
     let view = Nodes::of(facts);
+    let masters = nodes.iter().filter(|node| facts.state.metadata.is_master(node.id)).count();
     let mut refusals = Vec::new();
     if nodes.is_empty() {
         refusals.push(
@@ -107,7 +119,7 @@ fn preflight(
         Some(cause) => Err(vec![
             Refusal::new(
                 codes::INTERRUPTION_CERTAIN,
-                "cannot restart the masters without interrupting them",
+                format!("cannot {what} the masters without interrupting them"),
             )
             .cause(cause)
             .hint(hint),
@@ -115,7 +127,10 @@ fn preflight(
     }
 }
 
-fn master(node: &NamedNode, leads: bool, spared: bool, facts: &Facts<'_>) -> Vec<Step> {
+/// What comes before a master is taken away: the quorum without it is counted, and the leadership
+/// moves.
+pub(super) fn before_master(node: &NamedNode, spared: bool, facts: &Facts<'_>) -> Vec<Step> {
+    let leads = Some(node.id) == facts.observations.masters.leader;
     let mut steps = Vec::new();
     if spared {
         steps.push(require(
@@ -128,23 +143,22 @@ fn master(node: &NamedNode, leads: bool, spared: bool, facts: &Facts<'_>) -> Vec
     if leads && facts.observations.masters.heir(node.id).is_some() {
         steps.push(step_down(node));
     }
-    steps.push(restart(
-        node,
-        if spared {
-            "One master at a time: the others go on serving. It stops as on SIGTERM and begins \
-             anew in place, with the same process id; instances go on running. The order carries a \
-             generation, so it restarts once, whatever happens to the leader."
-        } else {
-            "The interruption was accepted with --accept-interruption. It stops as on SIGTERM and \
-             begins anew in place; instances go on running."
-        },
-    ));
-    steps.push(wait(
-        node,
-        "The next master is touched only when this one has come back, answers the leader, and has \
-         everything that was committed meanwhile.",
-    ));
     steps
+}
+
+/// Why the masters that follow wait for it.
+pub(super) const WHY_AWAIT_MASTER: &str = "The next master is touched only when this one has come \
+     back, answers the leader, and has everything that was committed meanwhile.";
+
+const fn why_master(spared: bool) -> &'static str {
+    if spared {
+        "One master at a time: the others go on serving. It stops as on SIGTERM and begins anew in \
+         place, with the same process id; instances go on running. The order carries a generation, \
+         so it restarts once, whatever happens to the leader."
+    } else {
+        "The interruption was accepted with --accept-interruption. It stops as on SIGTERM and begins \
+         anew in place; instances go on running."
+    }
 }
 
 fn restart(node: &NamedNode, why: &str) -> Step {

@@ -10,5 +10,6 @@ mod recovery;
 mod remove;
 mod restart;
 mod safety;
+mod upgrade;
 mod verdicts;
 mod world;

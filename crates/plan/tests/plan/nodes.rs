@@ -14,7 +14,7 @@ const HEARD: MasterObserved =
     MasterObserved { voter: true, heard_ago: Some(Duration::from_millis(30)), lag: Some(0) };
 
 /// Three masters led by one of them, and two node managers.
-fn world(leader: u64) -> World {
+pub(super) fn world(leader: u64) -> World {
     let mut world = World::bare();
     let members = (1..=3).map(|number| (NodeId(number), HEARD)).collect();
     world.seen.masters = MastersObserved { leader: Some(NodeId(leader)), joint: false, members };
@@ -28,12 +28,12 @@ fn with_learner(mut world: World) -> World {
     world
 }
 
-fn silence(world: &mut World, number: u64) {
+pub(super) fn silence(world: &mut World, number: u64) {
     let seen = world.seen.masters.members.get_mut(&NodeId(number)).unwrap();
     seen.heard_ago = Some(Duration::from_secs(9));
 }
 
-fn node(number: u64) -> NamedNode {
+pub(super) fn node(number: u64) -> NamedNode {
     NamedNode {
         id: NodeId(number),
         name: quorate_model::NodeName::new(format!("db-{number}")).unwrap(),

@@ -36,6 +36,8 @@ impl World {
                 admin_addr: String::new(),
                 version: String::new(),
                 obeyed: Generation(0),
+                order_report: None,
+                reads_level: 1,
             };
             let node = Node::new(&node, NOW, Revision(1));
             world.state.metadata.nodes.insert(NodeId(number), node);

@@ -1,17 +1,17 @@
 //! `quorate version`.
 
-use quorate_api::exit;
-use serde_json::json;
-
 use super::Session;
-use crate::ui::Outcome;
+use crate::{node::binary, ui::Outcome};
+use quorate_api::exit;
 
 /// Show the version of this binary
+///
+/// With `--output json` also its architecture and the feature levels it reads.
 #[derive(Debug, clap::Args)]
 pub(crate) struct VersionArgs {}
 
 pub(crate) fn run(session: &Session, _: &VersionArgs) -> Outcome {
-    let version = env!("CARGO_PKG_VERSION");
-    session.ui.show(&json!({ "version": version }), |_| format!("quorate {version}\n"))?;
+    let facts = binary::facts();
+    session.ui.show(&facts, |_| format!("quorate {}\n", facts.version))?;
     Ok(exit::DONE)
 }

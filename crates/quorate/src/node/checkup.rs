@@ -14,11 +14,10 @@ use std::{
 use quorate_keyring::identity::certificate_lifetime;
 use quorate_model::{FileFacts, FolderFacts, HostCheckup, NodeCheckup, NodeId, Reach};
 use quorate_node_manager::KnownMasters;
-use quorate_state::FEATURE_LEVEL;
 use rustix::process::{Resource, getrlimit};
 use tokio::{net::TcpStream, sync::watch, time::timeout};
 
-use super::Folders;
+use super::{Folders, binary};
 
 /// How often a node manager looks at itself.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -168,8 +167,8 @@ pub(crate) async fn keep_looking(
         let of = folders.clone();
         let host = tokio::task::spawn_blocking(move || host(&of, false)).await.unwrap_or_default();
         let checkup = NodeCheckup {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            reads_feature_level: FEATURE_LEVEL,
+            version: binary::version().to_owned(),
+            reads_feature_level: binary::reads_level(),
             zone: zone.clone(),
             host,
             reaches,

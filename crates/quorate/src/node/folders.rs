@@ -112,6 +112,21 @@ impl Folders {
         self.data.join("orders.json")
     }
 
+    /// Binaries of Quorate that this node may go on as.
+    pub(crate) fn binaries(&self) -> PathBuf {
+        self.data.join("binaries")
+    }
+
+    /// Which of them a start goes on as, and which attempt at another is under way.
+    pub(crate) fn upgrade_file(&self) -> PathBuf {
+        self.data.join("upgrade.json")
+    }
+
+    /// The cluster's feature level, when it is not the first.
+    pub(crate) fn feature_level_file(&self) -> PathBuf {
+        self.data.join("feature-level.json")
+    }
+
     /// There once this node was removed from its cluster: what it says then.
     pub(crate) fn removed_file(&self) -> PathBuf {
         self.data.join("removed.json")

@@ -14,7 +14,7 @@ use quorate_raft::{RaftNode, RaftOptions};
 use quorate_state::{Command, NewNode, Proposal, User, UserRole};
 
 use super::{
-    AddressArgs, FolderArgs, Folders, NodeConfig, NodeRole, SystemClock, dial,
+    AddressArgs, FolderArgs, Folders, NodeConfig, NodeRole, SystemClock, binary, dial,
     os::{lock_data_folder, refuse_file},
 };
 
@@ -172,8 +172,10 @@ async fn create_cluster(
                     address: config.node.advertise.clone(),
                     internal_addr: internal_addr.clone(),
                     admin_addr: config.advertised_admin()?,
-                    version: env!("CARGO_PKG_VERSION").to_owned(),
+                    version: binary::version().to_owned(),
                     obeyed: Generation(0),
+                    order_report: None,
+                    reads_level: binary::reads_level(),
                 },
                 admin: UserName::new("admin")
                     .map_err(|error| Refusal::new(codes::INTERNAL, error.to_string()))?,

@@ -12,11 +12,10 @@ use quorate_keyring::{
 };
 use quorate_model::{ClusterId, Epoch, NodeId, Refusal, codes};
 use quorate_node_manager::KnownMasters;
-use quorate_state::FEATURE_LEVEL;
 use tonic::transport::Channel;
 
 use super::{
-    AddressArgs, FolderArgs, Folders, NodeConfig, NodeRole, dial,
+    AddressArgs, FolderArgs, Folders, NodeConfig, NodeRole, binary, dial,
     init::{begin_unfinished, end_unfinished, refuse_second_init, root_key},
     joining::Joining,
     os::lock_data_folder,
@@ -84,7 +83,8 @@ pub(crate) async fn run(
         address: config.node.advertise.clone(),
         internal_addr: config.advertised_internal()?,
         admin_addr: config.advertised_admin()?,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        version: binary::version().to_owned(),
+        reads_level: binary::reads_level(),
     };
     let joined = join(client, &token, request, args.approval_timeout, say).await?;
     let identity = identity_of(&joined, &captured, &joining.key()?)?;
@@ -141,7 +141,7 @@ async fn prepare(
     let request = PrepareRequest { token_id: token.id.to_string(), secret: token.secret.to_vec() };
     let answer = tokio::time::timeout(CALL_DEADLINE, client.prepare(request)).await;
     let prepared = unwrap_answer(answer)?;
-    if prepared.feature_level > FEATURE_LEVEL {
+    if prepared.feature_level > binary::reads_level() {
         return Err(too_old(&format!("feature level {}", prepared.feature_level)));
     }
     Ok(prepared)
@@ -232,6 +232,9 @@ fn identity_of(
 
 fn too_old(what: &str) -> Refusal {
     Refusal::new(codes::BINARY_TOO_OLD, "this binary is too old for the cluster")
-        .cause(format!("it cannot read {what}; it reads up to feature level {FEATURE_LEVEL}"))
+        .cause(format!(
+            "it cannot read {what}; it reads up to feature level {}",
+            binary::reads_level()
+        ))
         .hint("install the version that the masters run, then join again")
 }

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::{
-    Folders, SystemClock, checkup,
+    Folders, SystemClock, binary, checkup,
     orders::Orders,
     report::{Reporter, follow_manager},
 };
@@ -39,9 +39,11 @@ pub(super) async fn run(
         log: folders.log.clone(),
     };
     let mut options = NodeManagerOptions::new(node, places, shim_program, masters);
-    options.version = env!("CARGO_PKG_VERSION").to_owned();
+    options.version = binary::version().to_owned();
+    options.reads_level = binary::reads_level();
+    options.feature_level = orders.level();
     options.orders = orders.inbox();
-    options.obeyed = orders.obeyed();
+    options.told = orders.told();
     options.identity =
         Some(NodeIdentityFiles { identity: Arc::clone(&identity), folder: folders.identity() });
     if let Some(reporter) = reporter {

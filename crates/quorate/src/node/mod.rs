@@ -1,5 +1,6 @@
 //! What makes this process a node: its folders and configuration, `init`, `join` and `run`.
 
+pub(crate) mod binary;
 pub(crate) mod checkup;
 mod config;
 pub(crate) mod daemon;
@@ -8,6 +9,7 @@ mod folders;
 pub(crate) mod init;
 pub(crate) mod join;
 mod joining;
+mod level;
 pub(crate) mod local;
 mod manager;
 mod master;

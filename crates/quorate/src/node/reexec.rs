@@ -45,6 +45,22 @@ impl Image {
         Self { program, name: None, arguments: Vec::new() }
     }
 
+    /// The file this process was started from.
+    pub(super) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// The same command line for another file.
+    pub(super) fn with_program(mut self, program: PathBuf) -> Self {
+        self.program = program;
+        self
+    }
+
+    /// Becomes another program with this command line. Returns only when that is not possible.
+    pub(super) fn become_program(&self, program: &Path) -> io::Error {
+        self.replace(program)
+    }
+
     /// Whether the program at the path runs at all: a node must not stop for a program that will
     /// not start.
     pub(super) async fn check(&self) -> Result<(), String> {

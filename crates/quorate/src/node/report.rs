@@ -102,6 +102,7 @@ fn file(run: &Path) -> PathBuf {
 pub(crate) struct Reporter {
     path: PathBuf,
     last: Arc<Mutex<ProcessReport>>,
+    well: watch::Sender<bool>,
 }
 
 impl Reporter {
@@ -126,11 +127,24 @@ impl Reporter {
             failure: None,
             at: SystemClock.now(),
         };
-        let reporter =
-            Self { path: file(&folders.run), last: Arc::new(Mutex::new(report.clone())) };
+        let reporter = Self {
+            path: file(&folders.run),
+            last: Arc::new(Mutex::new(report.clone())),
+            well: watch::Sender::new(false),
+        };
         reporter.keep(&report);
         notify(&[NotifyState::Status(&report.line())]);
         reporter
+    }
+
+    /// True while the node is ready and misses nothing.
+    pub(super) fn well(&self) -> watch::Receiver<bool> {
+        self.well.subscribe()
+    }
+
+    /// What is missing now, in a line.
+    pub(super) fn missing(&self) -> String {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).missing()
     }
 
     /// Changes what is told, and tells it if that made a difference.
@@ -150,6 +164,7 @@ impl Reporter {
             return;
         }
         report.at = SystemClock.now();
+        self.well.send_replace(report.phase == Phase::Ready && report.unmet.is_empty());
         self.keep(&report);
         let line = report.line();
         let mut states = vec![NotifyState::Status(&line)];

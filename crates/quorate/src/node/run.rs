@@ -14,9 +14,11 @@ use tracing::{error, info, warn};
 
 use super::{
     FolderArgs, Folders, NodeConfig,
+    binary::{self, Trial},
+    dial::NodeDialer,
     init::no_node_yet,
-    manager, master,
-    orders::{Ending, Orders},
+    level, manager, master,
+    orders::{Anew, Ending, Orders},
     os::{lock_data_folder, refuse_file},
     pid_file::{self, PidFile},
     priority,
@@ -67,13 +69,19 @@ pub(crate) fn run(args: &RunArgs, folders: &Folders) -> Result<(), Refusal> {
 }
 
 fn run_node(args: &RunArgs, folders: &Folders) -> Result<(), Refusal> {
+    let image = Image::of_this_process()?;
+    // Another binary may have to go on from here, before this one has done anything.
+    let trial = binary::follow(folders, &image)?;
+    level::refuse_too_old(folders)?;
+    if binary::crashes() {
+        std::process::abort();
+    }
     if args.with_parent {
         end_with_parent()?;
     }
     if args.background {
         leave_session()?;
     }
-    let image = Image::of_this_process()?;
     let config = configuration(&args.listen, folders)?;
     if config.node.role.is_master() {
         priority::raise();
@@ -82,17 +90,44 @@ fn run_node(args: &RunArgs, folders: &Folders) -> Result<(), Refusal> {
         Refusal::new(codes::INTERNAL, "cannot start the runtime").cause(error.to_string())
     })?;
     let ending = Ending::new();
-    let result = runtime.block_on(serve(config, folders, &image, &ending));
+    let result = runtime.block_on(serve(config, folders, &image, trial.as_ref(), &ending));
     // A blocked thread, such as one that waits for a slow disk, must not hold up the end.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    if !ending.begins_anew() {
-        return result;
+    let mut anew = ending.anew();
+    if let (Some(trial), Err(refusal)) = (&trial, &result)
+        && trial.is_open()
+        && anew.is_none()
+        && !ending.was_asked()
+    {
+        // A new binary that cannot run this node leaves it to the one before.
+        let cause = refusal.cause.as_deref().unwrap_or_default();
+        trial.roll_back(&format!("it ended with {}: {refusal}: {cause}", refusal.code));
+        anew = Some(Anew::Followed);
     }
+    let Some(anew) = anew else { return result };
     if let Err(refusal) = result {
         // It was ordered to begin anew, which is the best that can be done now as well.
         warn!(code = %refusal.code, "it did not stop cleanly: {refusal}");
     }
-    Err(image.begin_anew())
+    Err(begin_anew(anew, image, folders))
+}
+
+/// Becomes what comes next. Returns only when that is not possible.
+fn begin_anew(anew: Anew, image: Image, folders: &Folders) -> Refusal {
+    let next = match anew {
+        Anew::Followed => {
+            if let Err(refusal) = binary::follow(folders, &image) {
+                warn!(code = %refusal.code, "{refusal}");
+            }
+            // Nothing else can be become: this very binary goes on.
+            image
+        }
+        Anew::Restarted => match binary::installed(folders, image.program()) {
+            Some(installed) => image.with_program(installed),
+            None => image,
+        },
+    };
+    next.begin_anew()
 }
 
 /// The configuration file with what the flags change.
@@ -111,6 +146,7 @@ async fn serve(
     config: NodeConfig,
     folders: &Folders,
     image: &Image,
+    trial: Option<&Trial>,
     ending: &Ending,
 ) -> Result<(), Refusal> {
     if !NodeIdentity::exists(&folders.identity()) {
@@ -140,7 +176,16 @@ async fn serve(
     let stop = ending.stop();
     tokio::spawn(stop_on_signal(ending.clone(), reporter.clone())?);
     let orders = Orders::open(folders)?;
-    tokio::spawn(orders.clone().obey(image.clone(), ending.clone()));
+    let dialer = Arc::new(NodeDialer::new(&identity)?);
+    tokio::spawn(orders.clone().obey(image.clone(), dialer, ending.clone()));
+    if let Some(trial) = trial {
+        tokio::spawn(see_through(trial.clone(), reporter.clone(), orders.clone(), ending.clone()));
+        if binary::never_ready() {
+            wait_for_stop(stop).await?;
+            return Ok(());
+        }
+    }
+    let levels = orders.level().subscribe();
     let mut manager = config.node.role.is_node_manager().then(|| {
         let own_master = config.advertised_internal().ok().filter(|addr| !addr.is_empty());
         // A master's process tells of the master.
@@ -164,6 +209,11 @@ async fn serve(
     tokio::pin!(master);
     // Whichever part ends first ends the process: half a node that looks alive helps nobody.
     let (result, managed) = tokio::select! {
+        refusal = level::keep(folders.clone(), levels) => {
+            end_too(ending);
+            let result = master.await.and(Err(refusal));
+            (result, ended(&mut manager).await)
+        }
         result = &mut master => {
             end_too(ending);
             (result, ended(&mut manager).await)
@@ -175,7 +225,7 @@ async fn serve(
     };
     watchdog.abort();
     let result = result.and(managed).map_err(|refusal| removal::remember(folders, refusal));
-    if ending.begins_anew() {
+    if ending.anew().is_some() {
         // The process goes on: nobody is told that it has ended.
         return result;
     }
@@ -187,6 +237,13 @@ async fn serve(
         report.failure = result.as_ref().err().cloned();
     });
     result
+}
+
+/// Confirms the binary of an upgrade once the node is well, or has the process go back.
+async fn see_through(trial: Trial, reporter: Reporter, orders: Orders, ending: Ending) {
+    if trial.watch(reporter.well(), || reporter.missing(), &orders).await {
+        ending.begin_anew(Anew::Followed);
+    }
 }
 
 /// A part has ended: by itself, and then the process ends, or because all of it is to stop.
@@ -233,7 +290,7 @@ fn stop_on_signal(
         }
         info!("stopping");
         reporter.update(|report| report.phase = Phase::Stopping);
-        ending.end();
+        ending.end_as_asked();
     })
 }
 

@@ -99,7 +99,13 @@ impl StoreBuilder<C, LogStore<C>, StateMachine<C>, TempDir> for Builder {
             LogStore::open_with(&path, vault(&self.0), Failure::new(), Threading::Thread, 200)
                 .unwrap();
         let snapshots = SnapshotFile::new(folder.path(), vault(&self.0));
-        let restored = StateMachine::restore(snapshots, Failure::new(), Threading::Thread).unwrap();
+        let restored = StateMachine::restore(
+            snapshots,
+            Failure::new(),
+            Threading::Thread,
+            quorate_state::FEATURE_LEVEL,
+        )
+        .unwrap();
         Ok((folder, store, restored.machine))
     }
 }

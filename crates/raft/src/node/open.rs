@@ -76,7 +76,13 @@ impl RaftNode {
         let network = Network::new(peers.clone(), options.node);
         let raft = Raft::new(options.node.0, config, network, store.clone(), restored.machine)
             .await
-            .map_err(|error| RaftError::Stopped { reason: error.to_string() })?;
+            .map_err(|error| match failure.current() {
+                // Raft replays the committed log before anything else.
+                Some(refusal) if refusal.code == codes::BINARY_TOO_OLD => {
+                    RaftError::LogTooNew { reason: refusal.to_string() }
+                }
+                _ => RaftError::Stopped { reason: error.to_string() },
+            })?;
         let (forwards, forwarded) = mpsc::channel(forward::QUEUE);
         let shared = Shared {
             local: Local::new(raft.clone(), failure.clone()),
@@ -132,7 +138,8 @@ fn open_folder(
     let path = options.folder.join("log.redb");
     let (store, report) = LogStore::open(&path, vault.clone(), failure.clone(), Threading::Thread)?;
     let snapshots = SnapshotFile::new(&options.folder, vault);
-    let restored = StateMachine::restore(snapshots.clone(), failure, Threading::Thread)?;
+    let restored =
+        StateMachine::restore(snapshots.clone(), failure, Threading::Thread, options.reads_level)?;
     check_no_gap(report.purged, restored.snapshot, &snapshots)?;
     Ok(Opened { lock, store, report, restored })
 }

@@ -26,6 +26,8 @@ pub struct RaftOptions {
     pub node: NodeId,
     /// Where log and snapshot are kept; made when it is absent.
     pub folder: PathBuf,
+    /// The newest feature level this binary reads: a state of a newer one is not touched.
+    pub reads_level: u32,
     /// How often the leader says that it lives, in milliseconds.
     pub heartbeat_ms: u64,
     /// The least time without a leader before a follower stands for election, in milliseconds.
@@ -54,6 +56,7 @@ impl RaftOptions {
             written_off: BTreeSet::new(),
             node,
             folder: folder.into(),
+            reads_level: quorate_state::FEATURE_LEVEL,
             heartbeat_ms: 40,
             election_min_ms: 120,
             election_max_ms: 240,

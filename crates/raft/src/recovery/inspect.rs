@@ -6,7 +6,7 @@ use std::{
 };
 
 use quorate_model::{LogIndex, NodeId, Term};
-use quorate_state::State;
+use quorate_state::{FEATURE_LEVEL, State};
 
 use super::Place;
 use crate::{
@@ -49,8 +49,12 @@ pub fn inspect(place: &Place) -> Result<Held, RaftError> {
     let loaded =
         if log.exists() { LogFile::read_only(&log, vault.clone())? } else { Loaded::default() };
     let snapshots = SnapshotFile::new(&place.folder, vault);
-    let restored =
-        StateMachine::<C>::restore(snapshots.clone(), Failure::new(), Threading::Thread)?;
+    let restored = StateMachine::<C>::restore(
+        snapshots.clone(),
+        Failure::new(),
+        Threading::Thread,
+        FEATURE_LEVEL,
+    )?;
     check_no_gap(loaded.purged, restored.snapshot, &snapshots)?;
     let (state, membership, end) = restored
         .machine

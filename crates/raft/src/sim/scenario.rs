@@ -15,7 +15,7 @@ use openraft::{
 use openraft_rt_sim::SimRuntime;
 use quorate_keyring::{Keyring, RootKey};
 use quorate_model::{ClusterId, Epoch, NodeId, RequestId, SettingKey, Timestamp};
-use quorate_state::{Command, Proposal};
+use quorate_state::{Command, FEATURE_LEVEL, Proposal};
 
 use super::{
     SimConfig as C, SimRaft, SimReport, Violation,
@@ -242,7 +242,7 @@ impl Run {
         )
         .map_err(|error| error.to_string())?;
         let snapshots = SnapshotFile::new(&folder, vault);
-        let restored = StateMachine::restore(snapshots, failure, Threading::Inline)
+        let restored = StateMachine::restore(snapshots, failure, Threading::Inline, FEATURE_LEVEL)
             .map_err(|error| error.to_string())?;
         self.world.note(format_args!("start n{node} with {} entries", report.entries));
         let network = Network { world: self.world.clone(), this: node };

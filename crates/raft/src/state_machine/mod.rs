@@ -15,7 +15,7 @@ use openraft::{
 };
 use prost::bytes::Bytes;
 use quorate_model::{LogIndex, Refusal, codes};
-use quorate_state::{CodecError, FEATURE_LEVEL, State};
+use quorate_state::{CodecError, State};
 use tokio::sync::Notify;
 
 pub(crate) use self::{published::Published, snapshot_file::SnapshotFile};
@@ -40,6 +40,8 @@ pub(crate) struct StateMachine<C: Config> {
     snapshots: SnapshotFile,
     failure: Failure,
     threading: Threading,
+    /// The newest feature level this binary reads.
+    reads_level: u32,
     /// Bytes of the proposals behind the last snapshot, and whom to tell when they are many.
     unsaved_bytes: usize,
     large: Arc<Notify>,
@@ -61,23 +63,25 @@ impl<C: Config> StateMachine<C> {
         snapshots: SnapshotFile,
         failure: Failure,
         threading: Threading,
+        reads_level: u32,
     ) -> Result<Restored<C>, RaftError> {
         let (state, meta) = match snapshots.read()? {
             Some(snapshot) => {
-                let state = decode_state(&snapshot.state).map_err(|error| match error {
-                    StateError::Level { level } => {
-                        RaftError::BinaryTooOld { level, supported: FEATURE_LEVEL }
-                    }
-                    StateError::Codec(CodecError::TooNew { found, .. }) => {
-                        RaftError::FormatTooNew {
-                            what: "snapshot",
-                            path: snapshots.path().to_owned(),
-                            found: u32::from(found),
-                            supported: u32::from(quorate_state::FORMAT_VERSION),
+                let state =
+                    decode_state(&snapshot.state, reads_level).map_err(|error| match error {
+                        StateError::Level { level, reads } => {
+                            RaftError::BinaryTooOld { level, supported: reads }
                         }
-                    }
-                    StateError::Codec(error) => snapshots.corrupt(error.to_string()),
-                })?;
+                        StateError::Codec(CodecError::TooNew { found, .. }) => {
+                            RaftError::FormatTooNew {
+                                what: "snapshot",
+                                path: snapshots.path().to_owned(),
+                                found: u32::from(found),
+                                supported: u32::from(quorate_state::FORMAT_VERSION),
+                            }
+                        }
+                        StateError::Codec(error) => snapshots.corrupt(error.to_string()),
+                    })?;
                 (Arc::new(state), snapshot.meta)
             }
             None => (Arc::default(), SnapshotMeta::default()),
@@ -92,6 +96,7 @@ impl<C: Config> StateMachine<C> {
             snapshots,
             failure,
             threading,
+            reads_level,
             unsaved_bytes: 0,
             large: Arc::clone(&large),
             config: PhantomData,
@@ -131,7 +136,9 @@ impl<C: Config> StateMachine<C> {
                     io::Error::other(error)
                 })?;
                 let index = LogIndex(entry.log_id.index);
-                Answer(Some(Arc::make_mut(&mut self.state).apply(index, &proposal)))
+                let outcome = Arc::make_mut(&mut self.state).apply(index, &proposal);
+                self.check_level()?;
+                Answer(Some(outcome))
             }
             EntryPayload::Membership(membership) => {
                 self.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
@@ -140,6 +147,18 @@ impl<C: Config> StateMachine<C> {
         };
         self.applied = Some(entry.log_id);
         Ok(answer)
+    }
+
+    /// A node that cannot read what the cluster may write from here on must stop.
+    fn check_level(&self) -> io::Result<()> {
+        let level = self.state.feature_level;
+        if level <= self.reads_level {
+            return Ok(());
+        }
+        let refusal = RaftError::BinaryTooOld { level, supported: self.reads_level }.refusal();
+        let error = io::Error::other(refusal.to_string());
+        self.failure.report(refusal);
+        Err(error)
     }
 
     /// Shows the state before anybody is told that it has changed: a proposer that has its answer
@@ -207,9 +226,14 @@ impl<C: Config> RaftStateMachine<C> for StateMachine<C> {
         data: Bytes,
     ) -> Result<(), io::Error> {
         let (snapshots, meta_copy) = (self.snapshots.clone(), meta.clone());
+        let (reads_level, failure) = (self.reads_level, self.failure.clone());
         let state = offload(self.threading, move || {
-            let state = decode_state(&data)
-                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            let state = decode_state(&data, reads_level).map_err(|error| {
+                if let StateError::Level { level, reads } = error {
+                    failure.report(RaftError::BinaryTooOld { level, supported: reads }.refusal());
+                }
+                io::Error::new(io::ErrorKind::InvalidData, error)
+            })?;
             snapshots.write(&SnapshotRecord { meta: meta_copy, state: data })?;
             Ok(state)
         })
@@ -265,14 +289,14 @@ impl<C: Config> RaftSnapshotBuilder<C> for Builder<C> {
 enum StateError {
     #[error(transparent)]
     Codec(#[from] CodecError),
-    #[error("the cluster has feature level {level}; this binary supports up to {FEATURE_LEVEL}")]
-    Level { level: u32 },
+    #[error("the cluster has feature level {level}; this binary supports up to {reads}")]
+    Level { level: u32, reads: u32 },
 }
 
-fn decode_state(bytes: &[u8]) -> Result<State, StateError> {
+fn decode_state(bytes: &[u8], reads: u32) -> Result<State, StateError> {
     let state = State::decode(bytes)?;
-    if state.feature_level > FEATURE_LEVEL {
-        return Err(StateError::Level { level: state.feature_level });
+    if state.feature_level > reads {
+        return Err(StateError::Level { level: state.feature_level, reads });
     }
     Ok(state)
 }

@@ -52,6 +52,7 @@ impl Enrolment for Service {
             internal_addr: request.internal_addr,
             admin_addr: request.admin_addr,
             version: request.version,
+            reads_level: request.reads_level,
         };
         let joined =
             enrolment::join(&self.control, wanted).await.map_err(|refusal| status_of(&refusal))?;

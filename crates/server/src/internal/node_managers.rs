@@ -142,6 +142,7 @@ fn to_wire(told: Told) -> Result<ToNode, Status> {
             via: via.to_string(),
             action_json: json(&action)?,
         }),
+        Told::FeatureLevel(level) => to_node::Message::FeatureLevel(level),
         Told::Order(order) => to_node::Message::OrderJson(json(&order)?),
         Told::Acknowledged(id) => to_node::Message::AcknowledgedJson(json(&id)?),
         Told::Log { request, instance, max_bytes } => {

@@ -1,7 +1,13 @@
-//! Masters that announce where they are reached, before the leader can find them there.
+//! What nodes ask of any master: to announce where they are reached before the leader can find them
+//! there, and to hand out a binary.
 
-use quorate_api::internal::{AnnounceRequest, AnnounceResponse, nodes_server::Nodes};
-use quorate_control::{Control, use_cases::nodes};
+use quorate_api::internal::{
+    AnnounceRequest, AnnounceResponse, ReadBinaryRequest, ReadBinaryResponse, nodes_server::Nodes,
+};
+use quorate_control::{
+    Control,
+    use_cases::{binaries, nodes},
+};
 use quorate_model::{Refusal, codes};
 use tonic::{Request, Response, Status};
 
@@ -35,5 +41,19 @@ impl Nodes for Service {
             .await
             .map_err(|refusal| status_of(&refusal))?;
         Ok(Response::new(AnnounceResponse {}))
+    }
+
+    async fn read_binary(
+        &self,
+        request: Request<ReadBinaryRequest>,
+    ) -> Result<Response<ReadBinaryResponse>, Status> {
+        let caller =
+            peer_of(request.extensions(), self.control.cluster()).map_err(|status| *status)?;
+        require_member(&self.control, caller, |_| true).map_err(|status| *status)?;
+        let request = request.into_inner();
+        let (bytes, size) = binaries::read(&self.control, &request.sha256, request.offset)
+            .await
+            .map_err(|refusal| status_of(&refusal))?;
+        Ok(Response::new(ReadBinaryResponse { bytes, size }))
     }
 }

@@ -3,6 +3,7 @@
 
 mod audit;
 mod auth;
+mod binaries;
 mod components;
 pub(crate) mod context;
 mod doctor;
@@ -40,6 +41,9 @@ use crate::events;
         nodes::masters,
         nodes::node_managers,
         nodes::restart,
+        nodes::upgrade,
+        binaries::show,
+        binaries::take,
         nodes::remove,
         nodes::replace,
         nodes::transfer_leader,
@@ -89,6 +93,8 @@ pub(crate) fn routes() -> Router<Admin> {
         .route("/nodes/node-managers", get(nodes::node_managers))
         .route("/nodes/masters/transfer-leader", post(nodes::transfer_leader))
         .route("/nodes/restart", post(nodes::restart))
+        .route("/nodes/upgrade", post(nodes::upgrade))
+        .route("/binaries/{sha256}", get(binaries::show).put(binaries::take))
         .route("/nodes/{node}/remove", post(nodes::remove))
         .route("/nodes/{node}/replace", post(nodes::replace))
         .route("/settings", get(settings::list))

@@ -8,12 +8,12 @@ use axum::{
 };
 use quorate_api::rest::{
     MasterView, NodeManagerView, OperationView, PlanView, RemoveNodeBody, ReplaceNodeBody,
-    RestartNodesBody, TransferLeaderBody,
+    RestartNodesBody, TransferLeaderBody, UpgradeNodesBody,
 };
 use quorate_control::{
     Control, Principal,
     use_cases::{
-        masters as leadership,
+        binaries, masters as leadership,
         nodes::{self, NodeOperation},
     },
 };
@@ -59,6 +59,24 @@ pub(crate) async fn restart(
     Body(body): Body<RestartNodesBody>,
 ) -> Result<Response, Failure> {
     let operation = NodeOperation::Restart(body);
+    run(&control, &principal, &option, &operation, request_id).await
+}
+
+/// Replaces the binary that nodes run, one by one, followers before the leader, or shows the plan.
+#[utoipa::path(post, path = "/admin/api/nodes/upgrade", tag = "nodes",
+    params(("plan" = Option<bool>, Query), ("Idempotency-Key" = Option<String>, Header)),
+    request_body = UpgradeNodesBody,
+    responses((status = 200, body = PlanView), (status = 202, body = OperationView),
+        (status = 409, body = quorate_api::ErrorBody)))]
+pub(crate) async fn upgrade(
+    State(control): State<Control>,
+    Caller(principal): Caller,
+    Query(option): Query<PlanOption>,
+    Idempotency(request_id): Idempotency,
+    Body(body): Body<UpgradeNodesBody>,
+) -> Result<Response, Failure> {
+    let binary = binaries::find(&control, &principal, &body.sha256).await?;
+    let operation = NodeOperation::Upgrade(body, binary);
     run(&control, &principal, &option, &operation, request_id).await
 }
 

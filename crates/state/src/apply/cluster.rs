@@ -1,4 +1,4 @@
-//! The first command of a cluster.
+//! The first command of a cluster, and its feature level.
 
 use quorate_model::{NodeId, Refusal, codes};
 
@@ -24,4 +24,25 @@ pub(super) fn create(state: &mut State, context: &Context<'_>) -> Outcome {
     let id = NodeId(1);
     nodes::insert(state, id, node, context);
     Ok(Applied::Node(id))
+}
+
+/// Raises the feature level, unless some node cannot read it. It never falls.
+pub(super) fn raise(state: &mut State, level: u32) -> Result<(), Refusal> {
+    let behind: Vec<String> = state
+        .metadata
+        .nodes
+        .values()
+        .filter(|node| !node.reads(level))
+        .map(|node| format!("`{}` reads up to {}", node.name, node.reads_level.max(1)))
+        .collect();
+    if !behind.is_empty() {
+        return Err(Refusal::new(
+            codes::FEATURE_LEVEL_UNREADABLE,
+            format!("the feature level cannot rise to {level}"),
+        )
+        .cause(behind.join("; "))
+        .hint("upgrade those nodes first: quorate node upgrade"));
+    }
+    state.feature_level = state.feature_level.max(level);
+    Ok(())
 }

@@ -89,6 +89,10 @@ impl State {
             Command::SetPriority { id, priority } => masters::set_priority(self, *id, *priority),
             Command::SetMasterPolicy { policy } => masters::set_policy(self, policy),
             Command::UpdateNode { id, node } => nodes::update(self, context, *id, node),
+            Command::ReportOrder { id, report } => nodes::report_order(self, *id, report),
+            Command::RecordBinary { id, version, reads_level } => {
+                nodes::record_binary(self, *id, version, *reads_level)
+            }
             Command::CreateSession { token_sha256, session } => {
                 users::create_session(self, token_sha256, session)
             }

@@ -1,7 +1,8 @@
 //! Nodes: entering the inventory, being found at new addresses, taking orders, leaving for good.
 
 use quorate_model::{
-    Generation, NodeAction, NodeId, NodeName, NodeOrder, OrderKind, Refusal, codes,
+    Generation, NodeAction, NodeId, NodeName, NodeOrder, OrderKind, OrderOutcome, OrderReport,
+    Refusal, codes,
 };
 
 use super::{Context, components, not_found};
@@ -32,7 +33,44 @@ pub(super) fn update(
     node.version.clone_from(&new.version);
     // What was obeyed stays so: an announcement that was held up on the way takes nothing back.
     node.obeyed = node.obeyed.max(new.obeyed);
+    node.reads_level = new.reads_level;
     node.started_at = Some(context.proposal.at);
+    if let Some(report) = &new.order_report {
+        take_report(node, report);
+    }
+    Ok(Applied::Done)
+}
+
+pub(super) fn report_order(state: &mut State, id: NodeId, report: &OrderReport) -> Outcome {
+    let Some(node) = state.metadata.nodes.get_mut(&id) else {
+        return Err(not_found(format!("node {id}")));
+    };
+    take_report(node, report);
+    Ok(Applied::Done)
+}
+
+/// Only what is news: a report that was held up on the way takes nothing back.
+fn take_report(node: &mut Node, report: &OrderReport) {
+    if !report.is_news_after(node.order_report.as_ref()) {
+        return;
+    }
+    if matches!(report.outcome, OrderOutcome::Done { .. }) {
+        node.obeyed = node.obeyed.max(report.generation);
+    }
+    node.order_report = Some(report.clone());
+}
+
+pub(super) fn record_binary(
+    state: &mut State,
+    id: NodeId,
+    version: &str,
+    reads_level: u32,
+) -> Outcome {
+    let Some(node) = state.metadata.nodes.get_mut(&id) else {
+        return Err(not_found(format!("node {id}")));
+    };
+    version.clone_into(&mut node.version);
+    node.reads_level = reads_level;
     Ok(Applied::Done)
 }
 

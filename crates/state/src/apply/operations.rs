@@ -7,7 +7,7 @@ use quorate_model::{
     StepRecord, StepStatus, Term, Timestamp, TranscriptEntry, Undo, codes,
 };
 
-use super::{Context, components, key_of_another_request, nodes, not_found};
+use super::{Context, cluster, components, key_of_another_request, nodes, not_found};
 use crate::{Applied, Outcome, State};
 
 /// How many ended operations are kept.
@@ -108,7 +108,7 @@ fn forget_oldest(state: &mut State) {
     }
 }
 
-/// Begins a step. A `Desire` or `Node` step takes effect here, in the same command, and only the
+/// Begins a step. A `Desire`, `Node` or `Raise` step takes effect here, in the same command, and only the
 /// first time: a new leader that begins it again orders nothing new.
 pub(super) fn begin_step(
     state: &mut State,
@@ -133,6 +133,7 @@ pub(super) fn begin_step(
             _ if ordered_before => None,
             StepKind::Desire { change } => components::desire(state, context, change)?,
             StepKind::Node { node, action } => nodes::act(state, context, *node, action)?,
+            StepKind::Raise { level } => cluster::raise(state, *level).map(|()| None)?,
             _ => None,
         };
         let record = &mut operation.records[index];

@@ -16,5 +16,6 @@ mod requests;
 mod samples;
 mod settings;
 mod tokens;
+mod upgrades;
 mod users;
 mod world;

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use quorate_model::{
-    Condition, EnrolRole, Epoch, Generation, MemberAction, NodeId, Plan, Refusal, Revision,
-    SettingKey, StepKind, Term, TokenId, Undo, UserName, codes,
+    Condition, EnrolRole, Epoch, Generation, MemberAction, NodeId, OrderOutcome, OrderReport, Plan,
+    Refusal, Revision, SettingKey, StepKind, Term, TokenId, Undo, UserName, codes,
 };
 use quorate_state::{Command, Enrolment, JoinToken, MasterPolicy, Session, TokenStatus};
 
@@ -120,6 +120,14 @@ pub(crate) fn commands() -> Vec<Command> {
         Command::SetMasterPolicy {
             policy: MasterPolicy { cleanup_after_ms: Some(600_000), ..MasterPolicy::default() },
         },
+        Command::ReportOrder {
+            id: NodeId(1),
+            report: OrderReport {
+                generation: Generation(4),
+                outcome: OrderOutcome::Done { seen: "it runs 0.2.0".to_owned() },
+            },
+        },
+        Command::RecordBinary { id: NodeId(1), version: "0.2.0".to_owned(), reads_level: 2 },
     ]
 }
 
@@ -151,7 +159,9 @@ pub(crate) const fn is_sampled(command: &Command) -> bool {
         | Command::SetVotes { .. }
         | Command::AllowEvenVoters { .. }
         | Command::SetPriority { .. }
-        | Command::SetMasterPolicy { .. } => true,
+        | Command::SetMasterPolicy { .. }
+        | Command::ReportOrder { .. }
+        | Command::RecordBinary { .. } => true,
     }
 }
 

@@ -196,6 +196,8 @@ pub(crate) fn new_node(name: &str) -> NewNode {
         admin_addr: format!("{name}.example:8080"),
         version: "0.1.0".to_owned(),
         obeyed: quorate_model::Generation(0),
+        order_report: None,
+        reads_level: 0,
     }
 }
 

@@ -5,6 +5,7 @@ mod priority;
 mod remove;
 mod replace;
 mod restart;
+mod upgrade;
 mod votes;
 
 use super::Session;
@@ -16,6 +17,7 @@ use crate::ui::Outcome;
 pub(crate) enum NodeCommand {
     List(list::ListArgs),
     Restart(restart::RestartArgs),
+    Upgrade(upgrade::UpgradeArgs),
     Remove(remove::RemoveArgs),
     Replace(replace::ReplaceArgs),
     Promote(votes::PromoteArgs),
@@ -27,6 +29,7 @@ pub(crate) async fn run(session: &Session, command: &NodeCommand) -> Outcome {
     match command {
         NodeCommand::List(args) => list::run(session, args).await,
         NodeCommand::Restart(args) => restart::run(session, args).await,
+        NodeCommand::Upgrade(args) => upgrade::run(session, args).await,
         NodeCommand::Remove(args) => remove::run(session, args).await,
         NodeCommand::Replace(args) => replace::run(session, args).await,
         NodeCommand::Promote(args) => votes::promote(session, args).await,

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use quorate_api::internal::{AnnounceRequest, nodes_client::NodesClient};
 use quorate_control::{Control, use_cases::nodes};
-use quorate_model::{Generation, NodeRoles, Refusal, codes};
+use quorate_model::{NodeRoles, Refusal, codes};
+use quorate_node_manager::OrdersTold;
 use quorate_state::NewNode;
 use tracing::{debug, info, warn};
 
 use super::{NodeConfig, REOPEN_EVERY, dial};
+use crate::node::binary;
 
 /// How often other masters are told while this one is not ready.
 const TELL_EVERY: Duration = Duration::from_millis(500);
@@ -16,15 +18,17 @@ const TELL_EVERY: Duration = Duration::from_millis(500);
 const TELL_DEADLINE: Duration = Duration::from_secs(3);
 
 /// This master as the others shall know it.
-pub(super) fn new_node(config: &NodeConfig, obeyed: Generation) -> Result<NewNode, Refusal> {
+pub(super) fn new_node(config: &NodeConfig, told: &OrdersTold) -> Result<NewNode, Refusal> {
     Ok(NewNode {
         name: config.node.name.clone(),
         roles: NodeRoles { master: true, node_manager: config.node.role.is_node_manager() },
         address: config.node.advertise.clone(),
         internal_addr: config.advertised_internal()?,
         admin_addr: config.advertised_admin()?,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        obeyed,
+        version: binary::version().to_owned(),
+        obeyed: told.obeyed,
+        order_report: told.report.clone(),
+        reads_level: binary::reads_level(),
     })
 }
 

@@ -23,6 +23,7 @@ use super::{
     standing,
     surroundings::MasterSurroundings,
 };
+use crate::node::binary;
 
 /// Why a master's run ended.
 pub(super) enum End {
@@ -76,6 +77,7 @@ impl Round<'_> {
             dialer: dialer.clone(),
             folders: self.folders.clone(),
             zone: self.config.node.zone.clone(),
+            binaries: self.orders.binaries(),
         }));
         let (stop_serving, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
@@ -90,9 +92,10 @@ impl Round<'_> {
             Arc::clone(&self.identity),
             self.folders.identity(),
         ));
-        let this = new_node(self.config, self.orders.obeyed())?;
+        let this = new_node(self.config, &self.orders.told().borrow())?;
         let announcing = tokio::spawn(announce(control.clone(), dialer, this));
         let ordered = tokio::spawn(self.orders.clone().read_state(control.clone()));
+        let ends = tokio::spawn(self.orders.clone().tell_state(control.clone()));
         let telling = tokio::spawn(follow_master(control.clone(), self.reporter.clone()));
         let ended = tokio::select! {
             ended = self.supervise(&control, stop, &mut tasks, &mut duties) => ended,
@@ -108,6 +111,7 @@ impl Round<'_> {
         telling.abort();
         renewing.abort();
         ordered.abort();
+        ends.abort();
         stop_serving.send_replace(true);
         let drained = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(Duration::from_secs(2), drained).await.is_err() {
@@ -127,6 +131,7 @@ impl Round<'_> {
         let own = recovery::load_epoch(self.folders)?;
         let mut options = RaftOptions::new(cluster, own.epoch, node, self.folders.raft());
         options.written_off = own.written_off;
+        options.reads_level = binary::reads_level();
         let section = &self.config.master;
         options.heartbeat_ms = section.heartbeat_ms.unwrap_or(options.heartbeat_ms);
         options.election_min_ms = section.election_min_ms.unwrap_or(options.election_min_ms);
@@ -162,6 +167,10 @@ impl Round<'_> {
                 failed = failure.wait_for(Option::is_some) => {
                     if let Ok(Some(refusal)) = failed.as_deref() {
                         error!(code = %refusal.code, "{refusal}");
+                        if refusal.code == codes::BINARY_TOO_OLD {
+                            // No second look makes this binary newer.
+                            return Err(refusal.clone());
+                        }
                     }
                     return Ok(End::StorageFailed);
                 }

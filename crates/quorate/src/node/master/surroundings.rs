@@ -1,15 +1,15 @@
-//! The world around a master, for its doctor: the host, and calls to the other masters.
+//! The world around a master: the host, the binaries on its disk, and calls to the other masters.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use quorate_api::internal::{CallRequest, leader_client::LeaderClient};
-use quorate_control::Surroundings;
-use quorate_model::{HostCheckup, NodeId};
+use quorate_control::{StagedBinary, Surroundings};
+use quorate_model::{BinaryDigest, HostCheckup, NodeId, Refusal};
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{Folders, dial};
-use crate::node::checkup;
+use crate::node::{binary::Binaries, checkup};
 
 /// How long connecting to a port may take.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
@@ -19,6 +19,7 @@ pub(super) struct MasterSurroundings {
     pub(super) dialer: dial::NodeDialer,
     pub(super) folders: Folders,
     pub(super) zone: String,
+    pub(super) binaries: Binaries,
 }
 
 #[async_trait]
@@ -61,5 +62,27 @@ impl Surroundings for MasterSurroundings {
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("no answer within {} s", CONNECT_DEADLINE.as_secs())),
         }
+    }
+
+    fn binary(&self, sha256: &BinaryDigest) -> StagedBinary {
+        self.binaries.staged(sha256)
+    }
+
+    async fn take_binary(
+        &self,
+        sha256: &BinaryDigest,
+        offset: u64,
+        size: u64,
+        bytes: Vec<u8>,
+    ) -> Result<StagedBinary, Refusal> {
+        self.binaries.take(sha256, offset, size, bytes).await
+    }
+
+    async fn read_binary(
+        &self,
+        sha256: &BinaryDigest,
+        offset: u64,
+    ) -> Result<Option<(Vec<u8>, u64)>, Refusal> {
+        self.binaries.read(sha256, offset).await
     }
 }

@@ -35,7 +35,7 @@ impl StoppedMaster {
             node: place.node,
             name: self.config.node.name.to_string(),
             epoch,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: crate::node::binary::version().to_owned(),
             vote: VoteSeen { term, node: voted_for, elected },
             last_log: last_log.map(position),
             committed: committed.map(position),
