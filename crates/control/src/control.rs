@@ -222,7 +222,7 @@ impl Control {
         request_id: Option<RequestId>,
         command: Command,
     ) -> Result<Applied, Refusal> {
-        let proposal = Proposal { request_id, at: self.now(), principal, command };
+        let proposal = Proposal { request_id, at: self.now(), principal, command, digest: None };
         match self.parts.raft.propose(proposal).await {
             Ok(outcome) => outcome,
             Err(error) => {

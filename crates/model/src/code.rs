@@ -197,7 +197,7 @@ codes! {
 
     /// The disk is full.
     DISK_FULL = 5001;
-    /// The log's last record is torn; it was truncated.
+    /// The last write to the log was torn; it was taken back.
     LOG_TAIL_TORN = 5002;
     /// A record of the log is corrupt.
     LOG_CORRUPT = 5003;

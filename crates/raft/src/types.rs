@@ -72,6 +72,7 @@ pub(crate) struct Replicated {
 
 impl Replicated {
     pub(crate) fn new(proposal: Proposal) -> Result<Self, CodecError> {
+        let proposal = proposal.with_digest();
         let bytes = Bytes::from(proposal.encode()?);
         Ok(Self { bytes, decoded: Some(Arc::new(proposal)) })
     }

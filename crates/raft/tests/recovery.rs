@@ -37,6 +37,7 @@ fn recover(epoch: u64, keeper: u64, written_off: &[u64]) -> Proposal {
             last_node_id: NodeId(0),
             last_generation: Generation(0),
         },
+        digest: None,
     }
 }
 
@@ -89,6 +90,30 @@ async fn stopped(world: &World) -> [SocketAddr; 3] {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_no_member_ends_no_epoch() {
+    let world = World::with(calm);
+    let member = world.start(1).await;
+    member.node.initialize(&member.addr.to_string()).await.unwrap();
+    // Its id is above all that the member knows of: it could have joined as a master since.
+    let stranger = start_in(&world, 9, "127.0.0.9:0".parse().unwrap(), 2).await;
+    stranger.node.initialize(&stranger.addr.to_string()).await.unwrap();
+    let adding = {
+        let (node, addr) = (stranger.node.clone(), member.addr.to_string());
+        tokio::spawn(async move { node.add_learner(NodeId(1), &addr).await })
+    };
+    eventually("the member to refuse the stranger", || {
+        let troubles = stranger.node.troubles().recent();
+        troubles.iter().any(|it| it.node == Some(NodeId(1)) && it.words.contains("has ended"))
+    })
+    .await;
+    assert_eq!(*member.node.superseded().borrow(), None, "an epoch ended on a stranger's word");
+    member.node.propose(put("k", "v")).await.unwrap().unwrap();
+    adding.abort();
+    stranger.stop().await;
+    member.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_survivor_of_three_goes_on_alone_with_all_it_holds_and_grows_again() {
     let world = World::with(|options| {
         calm(options);
@@ -100,7 +125,7 @@ async fn the_survivor_of_three_goes_on_alone_with_all_it_holds_and_grows_again()
     assert_eq!(before.voters, [[1, 2, 3].map(NodeId).into()]);
     assert_eq!(before.members[&NodeId(2)], addrs[1].to_string());
     assert_eq!(value(&before.state, "k29").as_deref(), Some("v"));
-    assert!(before.committed.is_some() && before.torn.is_none());
+    assert!(before.committed.is_some() && !before.torn);
 
     rebuilt(&world, 3, addrs[2], before.vote.unwrap().0.next(), recover(2, 3, &[1, 2]));
     let after = held(&world, 3);

@@ -7,8 +7,9 @@ use quorate_model::{
     Refusal, RequestId, Revision, SettingKey, Term, Timestamp, TokenId, UserName,
 };
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteArray;
 
-use crate::{Enrolment, JoinToken, MasterPolicy, Session, User};
+use crate::{Enrolment, JoinToken, MasterPolicy, Session, User, recent::command_digest};
 
 /// A command with what the proposer chose for it: the moment, the principal, the request id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +23,22 @@ pub struct Proposal {
     pub principal: String,
     /// What shall change.
     pub command: Command,
+    /// Tells the command apart from others under the same request id. It is made once, by the
+    /// proposer, since masters of different versions encode the same command differently, and yet
+    /// must agree on what is a repeat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<ByteArray<16>>,
+}
+
+impl Proposal {
+    /// The same with the digest of its command, if it has a request id.
+    #[must_use]
+    pub fn with_digest(mut self) -> Self {
+        if self.request_id.is_some() && self.digest.is_none() {
+            self.digest = Some(command_digest(&self.command));
+        }
+        self
+    }
 }
 
 /// A node about to be enrolled.
@@ -73,6 +90,9 @@ pub enum Command {
         admin: UserName,
         /// The first user.
         admin_user: User,
+        /// What every binary must be able to read from the start on.
+        #[serde(default = "first_feature_level")]
+        feature_level: u32,
     },
     /// Set a setting.
     PutSetting {
@@ -108,7 +128,7 @@ pub enum Command {
     Enrol {
         /// The token.
         token: TokenId,
-        /// Hex SHA-256 of the joiner's public key.
+        /// Hex SHA-256 of the joiner's certificate request, which holds its public key.
         key_sha256: String,
         /// The node.
         node: NewNode,
@@ -289,6 +309,11 @@ pub enum Command {
         /// Generations up to this one may have been given out by masters that are given up.
         last_generation: Generation,
     },
+}
+
+/// The level of clusters whose first command did not name one.
+const fn first_feature_level() -> u32 {
+    1
 }
 
 impl Command {

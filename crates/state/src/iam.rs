@@ -80,7 +80,8 @@ pub enum TokenStatus {
     Used {
         /// The node.
         node: NodeId,
-        /// The public key that used it (hex SHA-256), so that the same joiner may repeat itself.
+        /// The certificate request that used it (hex SHA-256), so that the same joiner may repeat
+        /// itself.
         key_sha256: String,
     },
 }

@@ -119,6 +119,7 @@ impl InProcessMaster {
             node: new_node("m1", NodeRoles { master: true, node_manager: false }),
             admin: UserName::new("admin").unwrap(),
             admin_user: user("admin", UserRole::Admin),
+            feature_level: quorate_state::FEATURE_LEVEL,
         })
         .await;
         for (name, role) in [("operator", UserRole::Operator), ("viewer", UserRole::Viewer)] {
@@ -162,6 +163,7 @@ impl InProcessMaster {
             at: SystemClock.now(),
             principal: "test".to_owned(),
             command,
+            digest: None,
         };
         self.raft.propose(proposal).await.unwrap().unwrap();
     }

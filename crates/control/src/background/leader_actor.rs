@@ -69,6 +69,7 @@ impl Actor for LeaderActor {
             at: self.control.now(),
             principal: self.principal(),
             command,
+            digest: None,
         };
         self.control.raft().propose(proposal).await.map_err(|error| match error {
             ProposeError::OutcomeUnknown { .. } => ActorError::OutcomeUnknown,

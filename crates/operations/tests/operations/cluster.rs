@@ -12,7 +12,7 @@ use quorate_model::{
     OperationRequest, OperationStatus, PackName, ProcessState, Readiness, Revision, RunState,
     Settings, Term, Timestamp,
 };
-use quorate_plan::{Facts, Observations, Observed};
+use quorate_plan::{Facts, MastersObserved, Observations, Observed};
 use quorate_state::{Command, InstanceRecord, NewNode, Node, Outcome, Proposal, State};
 use tokio::{sync::Notify, time::Instant};
 
@@ -57,13 +57,17 @@ pub(crate) struct Inner {
     begun: Instant,
     processes: BTreeMap<InstanceName, Process>,
     last_seen: BTreeMap<InstanceName, (Instant, InstanceObservation)>,
-    leader: Option<InstanceName>,
+    pub(crate) leader: Option<InstanceName>,
     /// How often each instance's process was started.
     pub(crate) starts: BTreeMap<InstanceName, u32>,
     /// Instances whose process runs but does not serve.
     pub(crate) broken: BTreeSet<InstanceName>,
     /// Instances of which nothing is heard between two moments after their last start served.
     pub(crate) silent_after_ready: BTreeMap<InstanceName, (Duration, Duration)>,
+    /// Instances of which nothing is heard any more: their hosts have died.
+    pub(crate) dead: BTreeSet<InstanceName>,
+    /// What the leader sees of the masters.
+    pub(crate) masters: MastersObserved,
     /// Instances that do not serve between two moments after their last start served.
     pub(crate) flap_after_ready: BTreeMap<InstanceName, (Duration, Duration)>,
     /// What component actions answer next, when not that they are done.
@@ -89,8 +93,12 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Three node managers and nothing on them.
     pub(crate) fn new() -> Self {
+        Self::of(3)
+    }
+
+    fn of(nodes: u64) -> Self {
         let mut state = State::default();
-        for number in 1..=3 {
+        for number in 1..=nodes {
             let node = NewNode {
                 name: NodeName::new(format!("db-{number}")).unwrap(),
                 roles: NodeRoles { master: true, node_manager: true },
@@ -117,6 +125,8 @@ impl Cluster {
             starts: BTreeMap::new(),
             broken: BTreeSet::new(),
             silent_after_ready: BTreeMap::new(),
+            dead: BTreeSet::new(),
+            masters: MastersObserved::default(),
             flap_after_ready: BTreeMap::new(),
             failing_actions: 0,
             actions: 0,
@@ -133,8 +143,14 @@ impl Cluster {
 
     /// The same with the component `orders`, running and led by its second member.
     pub(crate) async fn with_orders() -> Self {
-        let cluster = Self::new();
-        let id = cluster.submit(1, &OperationRequest::ComponentCreate { spec: orders() });
+        Self::with_orders_of(3).await
+    }
+
+    /// The same with so many members, each on a node of its own.
+    pub(crate) async fn with_orders_of(members: u64) -> Self {
+        let cluster = Self::of(members);
+        let spec = orders_of(members);
+        let id = cluster.submit(1, &OperationRequest::ComponentCreate { spec });
         let engine = cluster.lead(1);
         cluster.ended(id).await;
         engine.abort();
@@ -256,6 +272,7 @@ impl Inner {
             at: Timestamp(START.0 + at_ms),
             principal: "node:n1".to_owned(),
             command,
+            digest: None,
         };
         let mut state = State::clone(&self.state);
         let outcome = state.apply(LogIndex(self.index), &proposal);
@@ -319,14 +336,15 @@ impl Inner {
     fn observe(&mut self) -> Observations {
         self.react();
         let now = Instant::now();
-        let mut seen = Observations::default();
+        let mut seen = Observations { masters: self.masters.clone(), ..Observations::default() };
         let state = Arc::clone(&self.state);
         for node in state.metadata.nodes.keys() {
             seen.nodes.insert(*node, Duration::ZERO);
         }
         for known in state.metadata.components.values() {
             for (name, record) in &known.instances {
-                if !self.is_within(name, &self.silent_after_ready, now) {
+                let silent = self.is_within(name, &self.silent_after_ready, now);
+                if !silent && !self.dead.contains(name) {
                     let observation = self.look(known, name, record, now);
                     self.last_seen.insert(name.clone(), (now, observation));
                 }
@@ -396,7 +414,7 @@ impl Inner {
                 committed_index: 1,
                 applied_index: 1,
                 version: String::new(),
-                voters: 3,
+                voters: u32::try_from(known.spec.instances.len()).unwrap(),
             }),
             starts: 0,
             last_end: None,
@@ -421,10 +439,14 @@ pub(crate) fn instance(number: u64) -> InstanceName {
 }
 
 pub(crate) fn orders() -> ComponentSpec {
+    orders_of(3)
+}
+
+fn orders_of(members: u64) -> ComponentSpec {
     ComponentSpec {
         name: component(),
         pack: PackName::new("voting").unwrap(),
-        instances: (1..=3)
+        instances: (1..=members)
             .map(|number| InstanceSpec {
                 name: instance(number),
                 node: NodeId(number),

@@ -11,7 +11,7 @@ use quorate_model::{
     Clock, ClusterId, Epoch, Generation, IdSource, NodeId, NodeRoles, Refusal, UserName, codes,
 };
 use quorate_raft::{RaftNode, RaftOptions};
-use quorate_state::{Command, NewNode, Proposal, User, UserRole};
+use quorate_state::{Command, FEATURE_LEVEL, NewNode, Proposal, User, UserRole};
 
 use super::{
     AddressArgs, FolderArgs, Folders, NodeConfig, NodeRole, SystemClock, binary, dial,
@@ -184,7 +184,9 @@ async fn create_cluster(
                     must_change_password: !args.dev_login,
                     role: UserRole::Admin,
                 },
+                feature_level: FEATURE_LEVEL,
             },
+            digest: None,
         };
         raft.propose(proposal)
             .await

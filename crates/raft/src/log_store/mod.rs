@@ -42,7 +42,8 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LogReport {
     pub(crate) entries: u64,
-    pub(crate) torn: Option<u64>,
+    /// The last write was torn and has been taken back.
+    pub(crate) torn: bool,
     pub(crate) purged: Option<LogId>,
     pub(crate) initialised: bool,
 }

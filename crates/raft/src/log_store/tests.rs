@@ -131,7 +131,7 @@ async fn what_was_written_is_there_after_a_restart() {
     }
     let (mut store, report) = folder.open().unwrap();
     assert!(report.initialised);
-    assert_eq!((report.entries, report.torn), (80, None));
+    assert_eq!((report.entries, report.torn), (80, false));
     assert_eq!(store.read_vote().await.unwrap(), Some(vote));
     assert_eq!(store.read_committed().await.unwrap(), Some(entry(50).log_id));
     let state = store.get_log_state().await.unwrap();
@@ -162,26 +162,73 @@ async fn entries_that_left_the_tail_are_read_from_the_file() {
     assert!(!store.limited_get_log_entries(3, 100).await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn a_torn_last_record_is_truncated_and_reported() {
-    let folder = Folder::new();
-    folder.fill(10, 5).await;
-    folder.damage(9);
-    let (mut store, report) = folder.open().unwrap();
-    assert_eq!(report.torn, Some(9));
-    assert_eq!(store.get_log_state().await.unwrap().last_log_id, Some(entry(8).log_id));
+/// The file of a killed store: before and after one more entry was written.
+async fn killed_twice(folder: &Folder) -> (Vec<u8>, Vec<u8>) {
+    let (mut store, _) = folder.open().unwrap();
+    append(&mut store, (0..9).map(entry).collect()).await;
+    let before = std::fs::read(folder.path()).unwrap();
     append(&mut store, vec![entry(9)]).await;
+    let after = std::fs::read(folder.path()).unwrap();
     store.close();
-    let (_, report) = folder.open().unwrap();
-    assert_eq!((report.torn, report.entries), (None, 10));
+    (before, after)
 }
 
 #[tokio::test]
-async fn a_damaged_last_record_that_was_committed_is_not_taken_for_torn() {
+async fn a_torn_last_write_is_taken_back_and_reported_whatever_page_of_it_is_missing() {
+    const PAGE: usize = 4096;
     let folder = Folder::new();
-    folder.fill(10, 9).await;
-    folder.damage(9);
-    assert!(matches!(folder.open(), Err(RaftError::Corrupt { .. })));
+    let (before, after) = killed_twice(&folder).await;
+    let mut tears = 0;
+    // The first page, with the position of the newest transaction, is written at the end.
+    for start in (PAGE..after.len()).step_by(PAGE) {
+        let page = start..start + PAGE;
+        if before.get(page.clone()) == after.get(page.clone()) {
+            continue;
+        }
+        tears += 1;
+        for zeroed in [false, true] {
+            let mut torn = after.clone();
+            if zeroed || before.len() < page.end {
+                torn[page.clone()].fill(0);
+            } else {
+                torn[page.clone()].copy_from_slice(&before[page.clone()]);
+            }
+            std::fs::write(folder.path(), torn).unwrap();
+            let read = LogFile::read_only(&folder.path(), vault(&folder.keyring)).unwrap();
+            assert_eq!((read.torn, read.entries.len()), (true, 9), "page at {start}");
+            let (mut store, report) = folder.open().unwrap();
+            assert_eq!((report.torn, report.entries), (true, 9), "page at {start}");
+            append(&mut store, vec![entry(9)]).await;
+            store.close();
+            let (store, report) = folder.open().unwrap();
+            assert_eq!((report.torn, report.entries), (false, 10));
+            store.close();
+        }
+    }
+    assert!(tears > 0, "the last write changed no page");
+}
+
+#[tokio::test]
+async fn a_killed_node_whose_last_write_is_whole_has_nothing_torn() {
+    let folder = Folder::new();
+    for (bytes, entries) in <[_; 2]>::from(killed_twice(&folder).await).into_iter().zip([9, 10]) {
+        std::fs::write(folder.path(), bytes).unwrap();
+        let (store, report) = folder.open().unwrap();
+        assert_eq!((report.torn, report.entries), (false, entries));
+        store.close();
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_last_record_may_have_been_acknowledged_and_is_never_dropped() {
+    for committed in [5, 9] {
+        let folder = Folder::new();
+        folder.fill(10, committed).await;
+        folder.damage(9);
+        let error = folder.open().map(|_| ()).unwrap_err();
+        assert_eq!(error.refusal().code, quorate_model::codes::LOG_CORRUPT, "{error}");
+        assert!(error.to_string().contains("entry 9"), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -102,8 +102,10 @@ impl Masters {
             return Err(ended(self.epoch, epoch, self.is_dead(caller)));
         }
         if epoch > self.epoch {
-            // Only a master speaks here; a node manager's certificate does not end an epoch.
-            if self.is_known(caller, Known::OrNewer) {
+            // For good: so not on the word of a node that only may be a master, because it joined
+            // after the newest state here. The members of the quorum that this node knows ask and
+            // tell each other.
+            if self.is_member(caller) && !self.is_dead(caller) {
                 self.ended.report(Superseded { epoch, by: caller, written_off: false });
             }
             return Err(Status::failed_precondition(format!(
@@ -120,18 +122,19 @@ impl Masters {
             || self.published.current().metadata.tombstones.contains_key(&caller)
     }
 
+    fn is_member(&self, caller: NodeId) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        metrics.membership_config.membership().get_node(&caller.0).is_some()
+    }
+
     fn is_known(&self, caller: NodeId, known: Known) -> bool {
         if self.is_dead(caller) {
             return false;
         }
         let state = self.published.current();
         let metadata = &state.metadata;
-        let is_member = {
-            let metrics = self.raft.metrics();
-            let metrics = metrics.borrow_watched();
-            metrics.membership_config.membership().get_node(&caller.0).is_some()
-        };
-        is_member
+        self.is_member(caller)
             || metadata.nodes.get(&caller).is_some_and(|node| node.roles.master)
             || (known == Known::OrNewer && caller > metadata.last_node_id)
     }

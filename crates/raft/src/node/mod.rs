@@ -46,7 +46,7 @@ use crate::{
     log_store::{LogStore, failure::Failure},
     network::{Masters, PeerAuthorizer, Peers},
     proto::raft::masters_server::MastersServer,
-    state_machine::{Published, StateMachine},
+    state_machine::{Published, SnapshotFile, StateMachine},
     types::TokioConfig as C,
 };
 
@@ -80,6 +80,7 @@ pub(crate) struct Shared {
 struct Inner {
     shared: Shared,
     store: LogStore<C>,
+    snapshots: SnapshotFile,
     readers: mpsc::UnboundedSender<read::Reader>,
     leadership: watch::Receiver<Option<Leadership>>,
     authorizer: Arc<dyn PeerAuthorizer>,
@@ -246,9 +247,14 @@ impl RaftNode {
         if let Err(error) = self.inner.shared.raft.shutdown().await {
             tracing::warn!("the Raft core did not end cleanly: {error}");
         }
-        let store = self.inner.store.clone();
-        // Joins the writer's thread, which may be in the middle of a write.
-        drop(tokio::task::spawn_blocking(move || store.close()).await);
+        let (store, snapshots) = (self.inner.store.clone(), self.inner.snapshots.clone());
+        // Waits for the writers of the log and of a snapshot, which may be in the middle of a write:
+        // whoever opens the folder next must be alone with it.
+        let closed = tokio::task::spawn_blocking(move || {
+            snapshots.close();
+            store.close();
+        });
+        drop(closed.await);
         drop(self.inner.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
@@ -279,6 +285,7 @@ impl Drop for Inner {
         for task in &self.tasks {
             task.abort();
         }
+        self.snapshots.close();
         self.store.close();
     }
 }

@@ -33,7 +33,7 @@ pub struct OpenReport {
     pub entries: u64,
     /// The last entry in the snapshot that the state was restored from.
     pub snapshot: Option<LogIndex>,
-    /// Set when the last log record was torn and has been truncated (Q5002).
+    /// Set when the last write to the log was torn and has been taken back (Q5002).
     pub torn: Option<Refusal>,
     /// How long it took.
     pub took: std::time::Duration,
@@ -43,6 +43,7 @@ pub struct OpenReport {
 struct Opened {
     lock: FolderLock,
     store: LogStore<C>,
+    snapshots: SnapshotFile,
     report: LogReport,
     restored: Restored<C>,
 }
@@ -71,7 +72,7 @@ impl RaftNode {
             tokio::task::spawn_blocking(move || open_folder(&for_opening, keyring, its_failure))
                 .await
                 .map_err(|error| RaftError::Stopped { reason: error.to_string() })??;
-        let Opened { lock, store, report, restored } = opened;
+        let Opened { lock, store, snapshots, report, restored } = opened;
         let peers = Peers::new(dialer, options.cluster, options.epoch, ended.clone());
         let network = Network::new(peers.clone(), options.node);
         let raft = Raft::new(options.node.0, config, network, store.clone(), restored.machine)
@@ -109,7 +110,7 @@ impl RaftNode {
             initialised: report.initialised,
             entries: report.entries,
             snapshot: restored.snapshot.map(|id| LogIndex(id.index)),
-            torn: report.torn.map(torn),
+            torn: report.torn.then(torn),
             took: begun.elapsed(),
         };
         if let Some(torn) = &report.torn {
@@ -118,6 +119,7 @@ impl RaftNode {
         let inner = Inner {
             shared,
             store,
+            snapshots,
             readers,
             leadership,
             authorizer,
@@ -141,7 +143,7 @@ fn open_folder(
     let restored =
         StateMachine::restore(snapshots.clone(), failure, Threading::Thread, options.reads_level)?;
     check_no_gap(report.purged, restored.snapshot, &snapshots)?;
-    Ok(Opened { lock, store, report, restored })
+    Ok(Opened { lock, store, snapshots, report, restored })
 }
 
 /// What was removed from the log must be in the snapshot.
@@ -190,11 +192,11 @@ async fn snapshot_when_large(shared: Shared, large: Arc<Notify>) {
     }
 }
 
-fn torn(index: u64) -> Refusal {
+fn torn() -> Refusal {
     Refusal::new(
         codes::LOG_TAIL_TORN,
-        format!("the log's last record, entry {index}, was torn and has been truncated"),
+        "the last write to the log was torn and has been taken back",
     )
-    .cause("a write was interrupted; the entry was not known to be committed")
+    .cause("the process or the machine ended in the middle of it; nobody was told that it was done")
     .hint("nothing to do: what a majority acknowledged is restored from the other masters")
 }

@@ -34,8 +34,8 @@ pub struct Held {
     pub members: BTreeMap<NodeId, String>,
     /// The state at the end of the log, whether or not all of it was committed.
     pub state: Arc<State>,
-    /// The last record was torn; it does not count.
-    pub torn: Option<LogIndex>,
+    /// The last write to the log was torn; it does not count.
+    pub torn: bool,
 }
 
 /// Reads and verifies log and snapshot; nothing on disk is changed. The caller holds the node's
@@ -77,6 +77,6 @@ pub fn inspect(place: &Place) -> Result<Held, RaftError> {
             .collect(),
         members: membership.nodes().map(|(id, node)| (NodeId(*id), node.addr.clone())).collect(),
         state,
-        torn: loaded.torn.map(LogIndex),
+        torn: loaded.torn,
     })
 }

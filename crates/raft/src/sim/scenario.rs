@@ -383,6 +383,7 @@ fn proposal(world: &World, key: &str, value: u64) -> Option<Replicated> {
             value: value.to_string().into(),
             expect: None,
         },
+        digest: None,
     })
     .ok()
 }

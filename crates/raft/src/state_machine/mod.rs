@@ -238,9 +238,7 @@ impl<C: Config> RaftStateMachine<C> for StateMachine<C> {
             Ok(state)
         })
         .await
-        .inspect_err(|error| {
-            self.failure.report_io("install", self.snapshots.path(), error);
-        })?;
+        .inspect_err(|error| report(&self.failure, &self.snapshots, "install", error))?;
         self.state = Arc::new(state);
         self.unsaved_bytes = 0;
         self.applied = meta.last_log_id;
@@ -278,10 +276,16 @@ impl<C: Config> RaftSnapshotBuilder<C> for Builder<C> {
             Ok(data)
         })
         .await
-        .inspect_err(|error| {
-            self.failure.report_io("write", self.snapshots.path(), error);
-        })?;
+        .inspect_err(|error| report(&self.failure, &self.snapshots, "write", error))?;
         Ok(Snapshot { meta: self.meta.clone(), snapshot: data })
+    }
+}
+
+/// Says that a snapshot failed, unless that is only because the node is shut down. The first words
+/// about a failure stay.
+fn report(failure: &Failure, snapshots: &SnapshotFile, action: &str, error: &io::Error) {
+    if !snapshots.is_closed() {
+        failure.report_io(action, snapshots.path(), error);
     }
 }
 

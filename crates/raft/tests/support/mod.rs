@@ -272,6 +272,7 @@ pub fn put(key: &str, value: &str) -> Proposal {
             value: format!("\"{value}\"").into(),
             expect: None,
         },
+        digest: None,
     }
 }
 

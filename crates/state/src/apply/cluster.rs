@@ -3,11 +3,18 @@
 use quorate_model::{NodeId, Refusal, codes};
 
 use super::{Context, nodes};
-use crate::{Applied, Command, FEATURE_LEVEL, Kms, Outcome, State};
+use crate::{Applied, Command, Kms, Outcome, State};
 
 pub(super) fn create(state: &mut State, context: &Context<'_>) -> Outcome {
-    let Command::CreateCluster { cluster, ca_cert_pem, sealed_ca, node, admin, admin_user } =
-        &context.proposal.command
+    let Command::CreateCluster {
+        cluster,
+        ca_cert_pem,
+        sealed_ca,
+        node,
+        admin,
+        admin_user,
+        feature_level,
+    } = &context.proposal.command
     else {
         return Err(Refusal::new(codes::INTERNAL, "not a create-cluster command"));
     };
@@ -18,7 +25,7 @@ pub(super) fn create(state: &mut State, context: &Context<'_>) -> Outcome {
         ));
     }
     state.cluster = Some(*cluster);
-    state.feature_level = FEATURE_LEVEL;
+    state.feature_level = *feature_level;
     state.kms = Kms { ca_cert_pem: ca_cert_pem.clone(), sealed_ca: sealed_ca.clone() };
     state.iam.users.insert(admin.clone(), admin_user.clone());
     let id = NodeId(1);

@@ -13,10 +13,12 @@ mod settings;
 mod tokens;
 mod users;
 
-use quorate_model::{LogIndex, Refusal, RequestId, Revision, codes, hex};
-use sha2::{Digest, Sha256};
+use quorate_model::{LogIndex, Refusal, RequestId, Revision, codes};
 
-use crate::{Command, Outcome, Proposal, State, recent::Known};
+use crate::{
+    Command, Outcome, Proposal, State,
+    recent::{Known, command_digest},
+};
 
 /// What every command may depend on besides the state.
 struct Context<'a> {
@@ -38,9 +40,9 @@ impl State {
         let Some(id) = &proposal.request_id else {
             return self.apply_new(index, proposal);
         };
-        let digest = command_sha256(&proposal.command);
+        let digest = proposal.digest.unwrap_or_else(|| command_digest(&proposal.command));
         match self.recent.find(&proposal.principal, id, &digest) {
-            Known::Same(outcome) => outcome.clone(),
+            Known::Same(outcome) => outcome,
             Known::Different => {
                 let outcome = Err(key_of_another_request(id));
                 self.audit.record(index, proposal, &outcome);
@@ -48,7 +50,7 @@ impl State {
             }
             Known::New => {
                 let outcome = self.apply_new(index, proposal);
-                self.recent.remember(proposal.at, &proposal.principal, id, digest, outcome.clone());
+                self.recent.remember(proposal.at, &proposal.principal, id, digest, &outcome);
                 outcome
             }
         }
@@ -119,13 +121,6 @@ impl State {
             Command::Recover { .. } => recovery::recover(self, context),
         }
     }
-}
-
-/// Tells two requests apart that carry the same id. Encoding a command cannot fail for commands
-/// this binary can hold; should it ever, all such commands are alike, which only refuses less.
-fn command_sha256(command: &Command) -> String {
-    let bytes = rmp_serde::to_vec_named(command).unwrap_or_default();
-    hex(&Sha256::digest(bytes))
 }
 
 /// The refusal for a key that its principal used for something else.

@@ -86,6 +86,7 @@ fn every_command_and_outcome_is_read_as_it_was_written() {
             at: super::world::START,
             principal: "user:admin".to_owned(),
             command,
+            digest: None,
         };
         assert_eq!(Proposal::decode(&proposal.encode().unwrap()).unwrap(), proposal);
     }

@@ -34,6 +34,7 @@ fn every_command_of_the_first_format_is_read_as_it_was_meant() {
             at: START,
             principal: "user:admin".to_owned(),
             command,
+            digest: None,
         };
         let bytes = fixture(&format!("proposal-{action}.bin"), &proposal.encode().unwrap());
         assert_eq!(Proposal::decode(&bytes).unwrap(), proposal, "{action}");
@@ -101,6 +102,7 @@ fn the_outcomes_of_recent_requests_are_read_from_a_state_of_the_first_format() {
         at: START,
         principal: "user:admin".to_owned(),
         command: samples::commands().swap_remove(9),
+        digest: None,
     };
     let index = state.applied.next();
     assert_eq!(state.apply(index, &proposal), Ok(Applied::Done));

@@ -15,6 +15,17 @@ fn the_first_command_makes_the_cluster_once() {
 }
 
 #[test]
+fn the_feature_level_is_what_the_first_command_says_whatever_binary_applies_it() {
+    let mut command = create_cluster();
+    if let Command::CreateCluster { feature_level, .. } = &mut command {
+        *feature_level = FEATURE_LEVEL + 6;
+    }
+    let mut world = World::empty();
+    world.apply(command).unwrap();
+    assert_eq!(world.state.feature_level, FEATURE_LEVEL + 6);
+}
+
+#[test]
 fn an_update_changes_where_a_node_is_reached_and_nothing_that_it_is() {
     let mut world = World::cluster();
     let mut new = new_node("renamed");

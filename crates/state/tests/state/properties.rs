@@ -134,6 +134,7 @@ fn proposals() -> impl Strategy<Value = Vec<Proposal>> {
             at,
             principal: who,
             command,
+            digest: None,
         });
     prop::collection::vec(one, 0..80)
 }
@@ -214,8 +215,7 @@ proptest! {
                     request_id: None,
                     at: START,
                     principal: "node:n1".to_owned(),
-                    command,
-                }));
+                    command, digest: None }));
             }
             for proposal in batch {
                 index += 1;

@@ -48,6 +48,30 @@ fn the_same_key_with_another_request_is_refused_and_audited() {
 }
 
 #[test]
+fn what_is_a_repeat_is_told_by_what_the_proposer_encoded_and_not_by_the_binary_that_applies() {
+    let proposal = |value: &str, at: u64| Proposal {
+        request_id: Some(RequestId::new("k").unwrap()),
+        at: Timestamp(at),
+        principal: "user:eve".to_owned(),
+        command: put("a", value),
+        digest: None,
+    };
+    let first = proposal("1", 1).with_digest();
+    assert_eq!(proposal("1", 2).with_digest().digest, first.digest);
+    assert_ne!(proposal("2", 1).with_digest().digest, first.digest);
+    assert_eq!(Proposal { request_id: None, ..proposal("1", 1) }.with_digest().digest, None);
+    let read = Proposal::decode(&first.encode().unwrap()).unwrap();
+    assert_eq!(read, first);
+    // A newer binary that encodes the command with a field more, and so with another digest.
+    let newer = Proposal { digest: proposal("more", 1).with_digest().digest, ..proposal("1", 1) };
+    let mut world = World::empty();
+    let applied = world.state.apply(LogIndex(1), &newer);
+    world.apply(put("a", "3")).unwrap();
+    assert_eq!(world.state.apply(LogIndex(9), &newer), applied, "its repeat is one");
+    assert_eq!(&*world.state.metadata.settings[&key("a")].value, "3");
+}
+
+#[test]
 fn a_key_belongs_to_its_principal() {
     let mut world = World::empty();
     world.propose(Some("k"), "user:eve", put("a", "1")).unwrap();
@@ -80,6 +104,7 @@ fn of_older_requests_those_of_the_last_ten_minutes_are_remembered() {
                 at: world.at,
                 principal: "user:bob".to_owned(),
                 command: put("a", "2"),
+                digest: None,
             };
             world.index += 1;
             world.state.apply(LogIndex(world.index), &proposal).unwrap();

@@ -9,7 +9,8 @@ use quorate_model::{
     Undo, UserName, codes,
 };
 use quorate_state::{
-    Applied, Command, InstanceRecord, NewNode, Outcome, Proposal, State, User, UserRole,
+    Applied, Command, FEATURE_LEVEL, InstanceRecord, NewNode, Outcome, Proposal, State, User,
+    UserRole,
 };
 
 /// When every world begins.
@@ -77,6 +78,7 @@ impl World {
             at: self.at,
             principal: principal.to_owned(),
             command,
+            digest: None,
         };
         let before = self.state.clone();
         let outcome = self.state.apply(quorate_model::LogIndex(self.index), &proposal);
@@ -209,6 +211,7 @@ pub(crate) fn create_cluster() -> Command {
         node: new_node("db-1"),
         admin: UserName::new("admin").unwrap(),
         admin_user: user("hash"),
+        feature_level: FEATURE_LEVEL,
     }
 }
 

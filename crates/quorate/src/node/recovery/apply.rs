@@ -174,6 +174,7 @@ impl Application {
                 last_node_id: plan.last_node_id,
                 last_generation: plan.last_generation,
             },
+            digest: None,
         }
     }
 }
