@@ -581,7 +581,7 @@ impl Operation {
     }
 }
 
-/// Names one attempt-independent action of an operation, so that a repeated order is recognised.
+/// Names one attempt at a component action of an operation, so that a repeated order is recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ActionId {
     /// The operation.

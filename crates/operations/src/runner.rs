@@ -6,7 +6,7 @@ use quorate_model::{
     ActionId, ActionOutcome, Condition, DesireChange, Operation, OperationId, OperationStatus,
     Refusal, StepKind, StepStatus, Undo, VoterAction, codes,
 };
-use quorate_plan::{Facts, is_hopeless, judge};
+use quorate_plan::{FRESH_FOR, Facts, is_hopeless, judge};
 use quorate_state::Command;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -21,7 +21,7 @@ use crate::{
 /// would still count. Node managers probe and report every second, so this takes in a probe made
 /// after the question was asked.
 const SEEN_ANEW: Duration = Duration::from_millis(1500);
-/// The same where masters are judged: they answer the leader twenty times a second.
+/// The same where masters are judged: they answer the leader's heartbeats, one every 40 ms.
 const MASTERS_SEEN_ANEW: Duration = Duration::from_millis(500);
 /// How often a condition is judged again when nothing seems to change.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -132,18 +132,21 @@ impl<A: Actor> Runner<A> {
 
     /// Judges once more, just before a step that takes something away, what was required for it.
     /// Between the two an operation may have stood paused or stuck for hours, or may have changed
-    /// hands: what held then says nothing about now.
+    /// hands: what held then says nothing about now. A step that took effect when it was begun is
+    /// not judged again: what it takes away is away already.
     async fn guard(
         &self,
         operation: &Operation,
         index: usize,
     ) -> Result<Result<(), Refusal>, Stop> {
         let steps = &operation.plan.steps;
-        if !is_order(&steps[index].kind) || operation.records[index].is_begun() {
+        let kind = &steps[index].kind;
+        if !is_order(kind) || (takes_effect_at_once(kind) && operation.records[index].is_begun()) {
             return Ok(Ok(()));
         }
-        let since_last_order = steps[..index].iter().rev().take_while(|step| !is_order(&step.kind));
-        for step in since_last_order {
+        let last_order = steps[..index].iter().rposition(|step| is_order(&step.kind));
+        // In order, so that what needs no wait is judged last, on what was seen meanwhile.
+        for step in &steps[last_order.map_or(0, |last| last + 1)..index] {
             if let StepKind::Require { condition } = &step.kind {
                 let deadline = Duration::from_millis(step.deadline_ms);
                 let anew = seen_anew(condition);
@@ -240,6 +243,10 @@ impl<A: Actor> Runner<A> {
                     if left.is_zero() {
                         return Ok(Ok(seen));
                     }
+                    // What began to hold in time may hold for its window.
+                    if begun.elapsed() >= deadline + sustained + FRESH_FOR {
+                        return Ok(Err(overdue(not_seen_long_enough(sustained), deadline)));
+                    }
                     self.tell(index, format!("{seen}; for {} ms more", left.as_millis()));
                     left.min(LOOK_AGAIN)
                 }
@@ -334,7 +341,7 @@ impl<A: Actor> Runner<A> {
 
 /// The age of the oldest observation that the condition was judged by. One observation stays
 /// fresh for longer than a condition must be sustained, so that without this a member that died
-/// right after it would count as having stayed well.
+/// right after it would count as having stayed well. One that is not fresh counted for nothing.
 fn oldest_look(condition: &Condition, facts: &Facts<'_>) -> Duration {
     let (component, only) = match condition {
         Condition::MastersQuorateWithout { .. }
@@ -367,8 +374,17 @@ fn oldest_look(condition: &Condition, facts: &Facts<'_>) -> Duration {
         .filter(|instance| only.is_none_or(|only| *only == instance.name))
         .filter_map(|instance| facts.observations.instances.get(&instance.name))
         .map(|seen| seen.age)
+        .filter(|age| *age <= FRESH_FOR)
         .max()
         .unwrap_or_default()
+}
+
+fn not_seen_long_enough(sustained: Duration) -> Refusal {
+    Refusal::new(
+        codes::STEP_DEADLINE,
+        format!("it holds, but was not seen to hold for {} ms", sustained.as_millis()),
+    )
+    .hint("see that the node managers report once a second: quorate status; then resume")
 }
 
 /// Whether a step takes something away or changes who counts.
@@ -381,12 +397,20 @@ const fn is_order(kind: &StepKind) -> bool {
     )
 }
 
+/// Whether an order has its effect in the command that begins the step, so that a step that was
+/// begun is done. The masters agree on a change of voters only afterwards.
+const fn takes_effect_at_once(kind: &StepKind) -> bool {
+    matches!(kind, StepKind::Desire { .. } | StepKind::Node { .. })
+}
+
 /// For how long a condition must have held by observations made after it was asked for.
 const fn seen_anew(condition: &Condition) -> Duration {
     match condition {
         Condition::MastersQuorateWithout { .. }
         | Condition::MastersQuorateAfter { .. }
         | Condition::MastersWhole => MASTERS_SEEN_ANEW,
+        // It stands behind the count of the quorum, which waited for every member to be seen anew.
+        Condition::NotLeading { .. } => Duration::ZERO,
         _ => SEEN_ANEW,
     }
 }

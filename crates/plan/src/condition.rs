@@ -260,7 +260,8 @@ impl<'a> View<'a> {
             Some(_) => Err(Refusal::new(
                 codes::MEMBER_UNHEALTHY,
                 format!("`{name}` still leads `{}`", self.name()),
-            )),
+            )
+            .hint("move its leadership by the component's own means, then resume the operation")),
             None => Err(Refusal::new(
                 codes::QUORUM_LOST,
                 format!("no ready member of `{}` leads", self.name()),

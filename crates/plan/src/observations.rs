@@ -75,12 +75,13 @@ impl Observations {
         Some(&chosen.observation)
     }
 
-    /// The age of the oldest word that is known of a node, as master and as node manager.
+    /// The age of the oldest word of a node that counts, as master and as node manager.
     #[must_use]
     pub fn age_of_node(&self, node: NodeId) -> Duration {
         let heard = self.masters.members.get(&node).and_then(|seen| seen.heard_ago);
         let reported = self.nodes.get(&node).copied();
-        heard.into_iter().chain(reported).max().unwrap_or_default()
+        let counted = heard.into_iter().chain(reported).filter(|age| *age <= FRESH_FOR);
+        counted.max().unwrap_or_default()
     }
 
     /// Whether a node has reported lately.

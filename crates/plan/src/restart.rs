@@ -129,6 +129,13 @@ fn one_member(
     )];
     if view.rules.leader_goes_last() {
         steps.push(away_from(component, member, order, leads_now));
+        steps.push(require(
+            Condition::NotLeading { component: component.clone(), instance: member.clone() },
+            format!("Require that `{member}` does not lead"),
+            "Looked at once more just before the restart: leadership may have come back while the \
+             operation stood still."
+                .to_owned(),
+        ));
     }
     steps.push(desire(
         DesireChange::Restart { instance: member.clone() },

@@ -7,7 +7,7 @@ use super::cluster::{Cluster, Fate, begins, finishes};
 
 #[tokio::test(start_paused = true)]
 async fn an_unknown_outcome_at_any_step_doubles_nothing() {
-    for step in 0..13 {
+    for step in 0..16 {
         for fate in [Fate::AnswerLost, Fate::Lost] {
             for begin in [true, false] {
                 let what = format!("step {step}, begin: {begin}, {fate:?}");
@@ -51,10 +51,10 @@ async fn an_unknown_outcome_while_undoing_doubles_nothing() {
         let id = cluster.submit_restart();
         let mut fate = Some(fate);
         cluster.script(move |command| match command {
-            Command::BeginStep { step: 3, id, .. } => {
+            Command::BeginStep { step: 4, id, .. } => {
                 Fate::Then(Box::new(Command::AbortOperation { id: *id }))
             }
-            Command::UndoStep { step: 2, .. } => fate.take().unwrap_or(Fate::Applied),
+            Command::UndoStep { step: 3, .. } => fate.take().unwrap_or(Fate::Applied),
             _ => Fate::Applied,
         });
         let engine = cluster.lead(1);

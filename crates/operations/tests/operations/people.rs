@@ -11,14 +11,14 @@ use super::cluster::{Cluster, Fate, begins, finishes, instance};
 async fn a_pause_lets_the_step_in_hand_end_and_begins_no_other_until_it_is_resumed() {
     let cluster = Cluster::with_orders().await;
     let id = cluster.submit_restart();
-    cluster.once(begins(3), Fate::Then(Box::new(Command::PauseOperation { id })));
+    cluster.once(begins(4), Fate::Then(Box::new(Command::PauseOperation { id })));
     let engine = cluster.lead(1);
-    cluster.until(id, |one| one.finished_steps() == 4).await;
+    cluster.until(id, |one| one.finished_steps() == 5).await;
     tokio::time::sleep(Duration::from_secs(300)).await;
     let operation = cluster.operation(id);
     assert_eq!(operation.status, OperationStatus::Paused);
-    assert_eq!(operation.finished_steps(), 4);
-    assert_eq!(operation.records[4].status, StepStatus::Pending);
+    assert_eq!(operation.finished_steps(), 5);
+    assert_eq!(operation.records[5].status, StepStatus::Pending);
     cluster.apply(Command::ResumeOperation { id }).unwrap();
     cluster.ended(id).await;
     engine.abort();
@@ -30,13 +30,13 @@ async fn a_pause_lets_the_step_in_hand_end_and_begins_no_other_until_it_is_resum
 async fn a_pause_between_two_steps_and_a_change_of_leaders_meanwhile_are_fine() {
     let cluster = Cluster::with_orders().await;
     let id = cluster.submit_restart();
-    cluster.once(finishes(4), Fate::Then(Box::new(Command::PauseOperation { id })));
+    cluster.once(finishes(5), Fate::Then(Box::new(Command::PauseOperation { id })));
     let first = cluster.lead(1);
     cluster.until(id, |one| one.status == OperationStatus::Paused).await;
     first.abort();
     let second = cluster.lead(2);
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!(cluster.operation(id).finished_steps(), 5);
+    assert_eq!(cluster.operation(id).finished_steps(), 6);
     cluster.apply(Command::ResumeOperation { id }).unwrap();
     cluster.ended(id).await;
     second.abort();
@@ -48,7 +48,7 @@ async fn the_quorum_is_counted_again_when_time_has_passed_since_it_was_required(
     let cluster = Cluster::with_orders().await;
     let id = cluster.submit_restart();
     // Paused after leadership was seen to: the next thing is the restart itself.
-    cluster.once(finishes(1), Fate::Then(Box::new(Command::PauseOperation { id })));
+    cluster.once(finishes(2), Fate::Then(Box::new(Command::PauseOperation { id })));
     let engine = cluster.lead(1);
     cluster.until(id, |one| one.status == OperationStatus::Paused).await;
     cluster.lock().broken.insert(instance(3));
@@ -57,7 +57,7 @@ async fn the_quorum_is_counted_again_when_time_has_passed_since_it_was_required(
     assert_eq!(refusal.code, codes::QUORUM_WOULD_BE_LOST, "{refusal}");
     assert!(refusal.cause.unwrap().contains("`orders-3` is not healthy"));
     assert_eq!(cluster.lock().starts[&instance(1)], 1, "it was not restarted");
-    assert!(!cluster.operation(id).records[2].is_begun());
+    assert!(!cluster.operation(id).records[3].is_begun());
 
     cluster.lock().broken.clear();
     cluster.apply(Command::ResumeOperation { id }).unwrap();
@@ -65,4 +65,26 @@ async fn the_quorum_is_counted_again_when_time_has_passed_since_it_was_required(
     engine.abort();
     assert_eq!(cluster.status(id), OperationStatus::Succeeded);
     cluster.assert_each_restarted_once("after the quorum was back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_to_which_leadership_came_back_during_a_pause_is_not_stopped() {
+    let cluster = Cluster::with_orders().await;
+    let id = cluster.submit_restart();
+    cluster.once(finishes(2), Fate::Then(Box::new(Command::PauseOperation { id })));
+    let engine = cluster.lead(1);
+    cluster.until(id, |one| one.status == OperationStatus::Paused).await;
+    cluster.lock().leader = Some(instance(1));
+    cluster.apply(Command::ResumeOperation { id }).unwrap();
+    let refusal = cluster.stuck(id).await;
+    assert!(refusal.cause.unwrap().contains("`orders-1` still leads"));
+    assert!(refusal.hint.unwrap().contains("move its leadership"));
+    assert_eq!(cluster.lock().starts[&instance(1)], 1, "a leader was stopped");
+
+    cluster.lock().leader = Some(instance(2));
+    cluster.apply(Command::ResumeOperation { id }).unwrap();
+    cluster.ended(id).await;
+    engine.abort();
+    assert_eq!(cluster.status(id), OperationStatus::Succeeded);
+    cluster.assert_each_restarted_once("after leadership was moved again");
 }

@@ -97,7 +97,7 @@ async fn the_leader_may_die_at_every_undo() {
 async fn aborting_a_restart_leaves_the_members_running() {
     let cluster = Cluster::with_orders().await;
     let id = cluster.submit_restart();
-    cluster.once(begins(3), Fate::Then(Box::new(Command::AbortOperation { id })));
+    cluster.once(begins(4), Fate::Then(Box::new(Command::AbortOperation { id })));
     let engine = cluster.lead(1);
     cluster.ended(id).await;
     engine.abort();

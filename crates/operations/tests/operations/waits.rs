@@ -18,7 +18,7 @@ async fn a_step_that_is_not_done_in_time_says_why_and_goes_on_once_that_is_mende
     let cluster = Cluster::with_orders().await;
     let id = cluster.submit_restart();
     let engine = cluster.lead(1);
-    cluster.until(id, |one| one.finished_steps() == 3).await;
+    cluster.until(id, |one| one.finished_steps() == 4).await;
     cluster.lock().broken.insert(instance(1));
     let refusal = cluster.stuck(id).await;
     assert_eq!(refusal.code, codes::STEP_DEADLINE);
@@ -28,9 +28,9 @@ async fn a_step_that_is_not_done_in_time_says_why_and_goes_on_once_that_is_mende
         Some("member `orders-1` of `orders` is not healthy: it is not ready: it does not serve")
     );
     assert!(refusal.hint.is_some());
-    let record = cluster.operation(id).records[3].clone();
+    let record = cluster.operation(id).records[4].clone();
     assert_eq!(record.status, StepStatus::Failed);
-    assert!(took(&cluster, id, 3) >= Duration::from_secs(120));
+    assert!(took(&cluster, id, 4) >= Duration::from_secs(120));
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(cluster.lock().starts[&instance(2)], 1, "nobody else is touched");
 
@@ -49,7 +49,7 @@ async fn a_member_that_serves_must_do_so_for_the_whole_window() {
     let engine = cluster.lead(1);
     cluster.ended(id).await;
     engine.abort();
-    let steady = took(&cluster, id, 3);
+    let steady = took(&cluster, id, 4);
     let window = Duration::from_secs(2);
     assert!(steady >= STARTING + window && steady < STARTING + window * 2, "{steady:?}");
 }
@@ -63,7 +63,7 @@ async fn a_flap_begins_the_window_anew() {
     let engine = cluster.lead(1);
     cluster.ended(id).await;
     engine.abort();
-    let flapping = took(&cluster, id, 3);
+    let flapping = took(&cluster, id, 4);
     assert!(flapping >= STARTING + to + Duration::from_secs(2), "{flapping:?}");
     cluster.assert_each_restarted_once("with a flap");
 }
@@ -78,7 +78,7 @@ async fn a_member_that_was_seen_well_once_and_then_not_at_all_has_not_stayed_wel
     let engine = cluster.lead(1);
     cluster.ended(id).await;
     engine.abort();
-    let silent = took(&cluster, id, 3);
+    let silent = took(&cluster, id, 4);
     assert!(silent >= STARTING + to, "{silent:?}");
     cluster.assert_each_restarted_once("with a silence");
 }
@@ -111,4 +111,24 @@ async fn a_quorum_that_is_not_there_stops_the_operation_before_the_restart() {
     assert_eq!(refusal.code, codes::QUORUM_WOULD_BE_LOST);
     assert_eq!(cluster.operation(id).records[0].status, StepStatus::Failed);
     assert!(cluster.lock().starts.values().all(|starts| *starts == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_dies_does_not_hold_up_the_restart_of_the_others_while_the_quorum_holds() {
+    let cluster = Cluster::with_orders_of(5).await;
+    let id = cluster.submit_restart();
+    let engine = cluster.lead(1);
+    cluster.until(id, |one| one.finished_steps() >= 5).await;
+    let begun = tokio::time::Instant::now();
+    // The last but one in the order: first the others are restarted.
+    cluster.lock().dead.insert(instance(5));
+    let refusal = cluster.stuck(id).await;
+    engine.abort();
+    assert_eq!(refusal.code, codes::STEP_DEADLINE, "{refusal}");
+    assert!(refusal.cause.unwrap().contains("`orders-5`"), "it waits for the dead one alone");
+    let starts = cluster.lock().starts.clone();
+    for number in [1, 3, 4] {
+        assert_eq!(starts[&instance(number)], 2, "orders-{number}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(180), "{:?}", begun.elapsed());
 }

@@ -29,7 +29,7 @@ use crate::{
 /// How long a change of voters or of leadership may take, in milliseconds.
 const VOTERS_DEADLINE_MS: u64 = 60_000;
 /// How long a node that came back must stay ready before the next step, in milliseconds. Masters
-/// answer twenty times a second, so this is many answers.
+/// answer every 40 ms, so this is many answers.
 const SUSTAINED_MS: u64 = 500;
 
 /// A plan over the request's own subjects, pinned to the revisions they have now.

@@ -7,7 +7,7 @@ use quorate_model::{NodeId, majority};
 use crate::observations::in_words;
 
 /// A master that has not answered the leader for this long counts as away. Heartbeats go out
-/// twenty times a second, so this is no hasty judgement, even on a busy host.
+/// every 40 ms, so this is no hasty judgement, even on a busy host.
 pub const MASTER_FRESH_FOR: Duration = Duration::from_secs(3);
 
 /// A master this close to what the leader has committed is level with it, in entries. Under a

@@ -76,6 +76,7 @@ fn restarted(plan: &Plan) -> Vec<&InstanceName> {
 /// that member, so that never two are away.
 fn check_one_at_a_time(plan: &Plan) -> Result<(), TestCaseError> {
     let mut required = None;
+    let mut follows = None;
     let mut away: Option<&InstanceName> = None;
     for step in &plan.steps {
         match &step.kind {
@@ -83,8 +84,12 @@ fn check_one_at_a_time(plan: &Plan) -> Result<(), TestCaseError> {
                 prop_assert_eq!(away, None, "a second one while another is away");
                 required = Some(instance);
             }
+            StepKind::Require { condition: Condition::NotLeading { instance, .. } } => {
+                follows = Some(instance);
+            }
             StepKind::Desire { change: DesireChange::Restart { instance } } => {
                 prop_assert_eq!(required.take(), Some(instance));
+                prop_assert_eq!(follows.take(), Some(instance), "it may lead");
                 away = Some(instance);
             }
             StepKind::Await { condition: Condition::CaughtUp { instance, .. }, sustained_ms } => {
