@@ -299,7 +299,10 @@ fn judge(connection: &Connection, status: u16, text: &str) -> Attempt {
     let code = body.code;
     let error = ClientError::Api { body: Box::new(body), status };
     match code {
-        codes::NOT_READY | codes::NO_LEADER => Attempt::NotDone(error),
+        // Without its storage a master does nothing; another one may.
+        codes::NOT_READY | codes::NO_LEADER | codes::DISK_FULL | codes::STORAGE_FAILED => {
+            Attempt::NotDone(error)
+        }
         codes::OUTCOME_UNKNOWN => Attempt::Unknown(error),
         _ => Attempt::Final(error),
     }

@@ -32,7 +32,8 @@ pub struct Inventory {
 struct Inner {
     /// The newest report first, and those of the last seconds after it.
     reports: BTreeMap<NodeId, VecDeque<(NodeReport, Instant)>>,
-    actions: BTreeMap<ActionId, ActionOutcome>,
+    /// Which node manager was asked for an action, and what it said came of it.
+    actions: BTreeMap<ActionId, (NodeId, Option<ActionOutcome>)>,
     waiting: BTreeMap<OperationId, Waiting>,
     /// What each node manager last found of itself, how its clock stood, and when that arrived.
     checkups: BTreeMap<NodeId, (Answer, Instant)>,
@@ -50,7 +51,12 @@ impl Inventory {
         {
             let mut inner = self.lock();
             for action in &report.actions {
-                inner.actions.insert(action.id, action.outcome.clone());
+                // Whoever was not asked has nothing to say about it.
+                if let Some((asked, outcome)) = inner.actions.get_mut(&action.id)
+                    && *asked == node
+                {
+                    *outcome = Some(action.outcome.clone());
+                }
             }
             let reports = inner.reports.entry(node).or_default();
             reports.push_front((report, now));
@@ -88,6 +94,13 @@ impl Inventory {
         let mut inner = self.lock();
         inner.actions.retain(|id, _| goes_on(id.operation));
         inner.waiting.retain(|operation, _| goes_on(*operation));
+    }
+
+    /// Forgets what nodes reported that were removed.
+    pub(crate) fn forget_removed(&self, is_node: impl Fn(NodeId) -> bool) {
+        let mut inner = self.lock();
+        inner.reports.retain(|node, _| is_node(*node));
+        inner.checkups.retain(|node, _| is_node(*node));
     }
 
     /// Forgets everything: a new term begins with no observations, because they were made for
@@ -143,9 +156,14 @@ impl Inventory {
         self.lock().reports.get(&node)?.front().map(|(report, _)| report.version.clone())
     }
 
-    /// The outcome of an action, once its node manager has reported it.
+    /// From now on this node manager may say what came of an action.
+    pub(crate) fn expect_action(&self, id: ActionId, of: NodeId) {
+        self.lock().actions.insert(id, (of, None));
+    }
+
+    /// The outcome of an action, once the node manager that was asked for it has reported it.
     pub(crate) fn action(&self, id: &ActionId) -> Option<ActionOutcome> {
-        self.lock().actions.get(id).cloned()
+        self.lock().actions.get(id)?.1.clone()
     }
 
     pub(crate) fn forget_action(&self, id: &ActionId) {
@@ -181,5 +199,51 @@ impl Inventory {
     /// A panic while holding the lock leaves maps whole, so the poison says nothing.
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_model::{ActionReport, Term};
+
+    use super::*;
+
+    fn report(actions: Vec<ActionReport>) -> NodeReport {
+        NodeReport { actions, ..NodeReport::default() }
+    }
+
+    fn done(id: ActionId, seen: &str) -> ActionReport {
+        ActionReport { id, outcome: ActionOutcome::Done { seen: seen.to_owned() } }
+    }
+
+    #[test]
+    fn only_the_node_manager_that_was_asked_says_what_came_of_an_action() {
+        let inventory = Inventory::default();
+        let operation = OperationId::from_parts(1, 1);
+        let id = ActionId { operation, step: 1, term: Term(1), attempt: 1 };
+        let now = Instant::now();
+        inventory.report(NodeId(2), report(vec![done(id, "before it was asked")]), now);
+        inventory.expect_action(id, NodeId(2));
+        assert_eq!(inventory.action(&id), None);
+        inventory.report(NodeId(3), report(vec![done(id, "forged")]), now);
+        assert_eq!(inventory.action(&id), None);
+        inventory.report(NodeId(2), report(vec![done(id, "true")]), now);
+        assert_eq!(inventory.action(&id), Some(done(id, "true").outcome));
+        inventory.forget_action(&id);
+        inventory.report(NodeId(2), report(vec![done(id, "again")]), now);
+        assert_eq!(inventory.action(&id), None);
+    }
+
+    #[test]
+    fn of_removed_nodes_nothing_is_kept() {
+        let inventory = Inventory::default();
+        for node in [2, 3] {
+            inventory.report(NodeId(node), report(Vec::new()), Instant::now());
+            inventory.checkup(NodeId(node), NodeCheckup::default(), Timestamp(0));
+        }
+        inventory.forget_removed(|node| node == NodeId(3));
+        let left: Vec<NodeId> = inventory.observations(Instant::now()).nodes.into_keys().collect();
+        assert_eq!(left, [NodeId(3)]);
+        assert_eq!(inventory.checkups().into_keys().collect::<Vec<_>>(), [NodeId(3)]);
     }
 }

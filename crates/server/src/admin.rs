@@ -44,6 +44,7 @@ pub fn admin_router(options: AdminOptions) -> Router {
         .nest("/admin/api", rest::routes())
         .route_layer(from_fn_with_state(admin.clone(), gate));
     rest.merge(rest::open_routes())
+        .method_not_allowed_fallback(not_so)
         .with_state(admin.clone())
         .merge(options.console)
         .fallback(nothing_here)
@@ -85,6 +86,17 @@ async fn nothing_here(request: Request) -> Response {
     }
     (StatusCode::NOT_FOUND, Json(serde_json::json!({ "message": "there is nothing here" })))
         .into_response()
+}
+
+/// The path is a route, but not by this method.
+async fn not_so(request: Request) -> Response {
+    let (method, path) = (request.method(), request.uri().path());
+    let refusal =
+        Refusal::new(codes::REQUEST_MALFORMED, format!("`{path}` does not answer to {method}"))
+            .hint("GET /admin/api/openapi.json lists what every path answers to");
+    let mut response = failure::Failure::from(refusal).into_response();
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
 }
 
 async fn count(State(admin): State<Admin>, request: Request, next: Next) -> Response {

@@ -11,6 +11,7 @@ mod events;
 mod internal;
 mod metrics;
 mod openapi;
+mod out_of_service;
 mod proxy;
 pub mod rest;
 
@@ -18,4 +19,5 @@ pub use admin::{AdminOptions, admin_router, serve_admin, serve_local};
 pub use authorize::{peer_of, require_member};
 pub use internal::{InternalServices, serve_internal};
 pub use openapi::document as openapi_document;
+pub use out_of_service::out_of_service_router;
 pub use proxy::LeaderLink;

@@ -61,6 +61,10 @@ pub(crate) async fn pass_on(State(admin): State<Admin>, request: Request, next: 
         return Failure::from(no_leader("the master asked leads no longer")).into_response();
     }
     if admin.control.raft().status().leader.is_none() {
+        if is_change(&request) {
+            // Whether it can be done is known to a leader alone, which has the observations.
+            return Failure::from(no_leader("nobody was elected yet")).into_response();
+        }
         // Without a leader the master at hand says what it knows: better than nothing at night.
         return next.run(request).await;
     }
@@ -76,6 +80,10 @@ pub(crate) async fn pass_on(State(admin): State<Admin>, request: Request, next: 
         (Err(_), Some(page)) => next.run(page).await,
         (Err(refusal), None) => Failure::from(refusal).into_response(),
     }
+}
+
+fn is_change(request: &Request) -> bool {
+    !matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
 /// A copy of a request that this master can answer by itself when the leader does not: a page of

@@ -121,9 +121,29 @@ async fn a_viewer_changes_nothing_and_an_operator_lets_nobody_in() {
         let administers =
             ["tokens", "audit", "enrolments", "api/masters/", "priority", "upgrade", "binaries"]
                 .iter()
+                .chain(&["/remove", "/replace"])
                 .any(|part| path.contains(part));
         let (status, answer) = call(&master, method, path, Some(&operator), body).await;
         assert_eq!(status == StatusCode::FORBIDDEN, administers, "{method} {path}: {answer}");
+    }
+    master.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_routed_or_read_is_refused_with_a_code_like_everything_else() {
+    let master = InProcessMaster::start(0).await;
+    let admin = login(&master, "admin").await;
+    for (method, path, status, code) in [
+        ("PATCH", "/admin/api/components/orders", 405, "Q4001"),
+        ("POST", "/admin/api/status", 405, "Q4001"),
+        ("GET", "/admin/api/auth/login", 405, "Q4001"),
+        ("GET", "/admin/api/components/%ff", 400, "Q4001"),
+        ("DELETE", "/admin/api/tokens/%ff", 400, "Q4001"),
+        ("POST", "/admin/api/nodes/%ff/remove", 400, "Q4001"),
+    ] {
+        let (found, body) = call(&master, method, path, Some(&admin), None).await;
+        assert_eq!((found.as_u16(), &body["code"]), (status, &json!(code)), "{method} {path}");
+        assert!(!body["requestId"].as_str().unwrap().is_empty(), "{method} {path}: {body}");
     }
     master.stop().await;
 }

@@ -91,27 +91,68 @@ async fn who_may_not_create_learns_no_names_of_nodes() {
     master.stop().await;
 }
 
+/// A component that can be placed on the node manager.
+async fn placeable(master: &InProcessMaster, token: &str) -> Value {
+    let spec = json!({
+        "name": "jobs", "pack": "process", "instances": [{ "node": "nm1" }],
+        "settings": { "command": ["/bin/sleep", "1000"] },
+    });
+    let headers = [("authorization", token)];
+    let until = tokio::time::Instant::now() + Duration::from_secs(10);
+    let plan = "/admin/api/components?plan=true";
+    loop {
+        // Only once the node manager has reported can anything be placed on it.
+        let answer = call(master, "POST", plan, &headers, Some(spec.clone())).await;
+        if answer.status == StatusCode::OK {
+            return spec;
+        }
+        assert!(tokio::time::Instant::now() < until, "{}", answer.body);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_arrives_as_an_event_of_its_operation_and_of_its_component() {
+    let master = InProcessMaster::start(1).await;
+    let _manager = FakeNodeManager::start(master.control.clone(), NodeId(2));
+    let token = login(&master, "operator").await;
+    let spec = placeable(&master, &token).await;
+    let headers = [("authorization", token.as_str())];
+    let request = Request::get("/admin/api/events").header("authorization", &token);
+    let request = request.body(Body::empty()).unwrap();
+    let mut stream = master.router.clone().oneshot(request).await.unwrap().into_body();
+    let before = stream.frame().await.unwrap().unwrap();
+    let before = String::from_utf8(before.into_data().unwrap().to_vec()).unwrap();
+    assert!(before.starts_with("event: state"), "nothing happened yet: {before}");
+    let created = call(&master, "POST", "/admin/api/components", &headers, Some(spec)).await;
+    assert_eq!(created.status, StatusCode::ACCEPTED, "{}", created.body);
+    let id = created.body["id"].as_str().unwrap();
+
+    let (mut component, mut operation, mut told) = (false, false, String::new());
+    let until = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !(component && operation) {
+        let frame = tokio::time::timeout_at(until, stream.frame()).await;
+        let frame = frame.unwrap_or_else(|_| panic!("only this was told:\n{told}"));
+        let bytes = frame.unwrap().unwrap().into_data().unwrap();
+        told.push_str(std::str::from_utf8(&bytes).unwrap());
+        let events = told.split("\n\n").filter_map(|event| {
+            let (name, data) = event.strip_prefix("event: ")?.split_once("\ndata: ")?;
+            Some((name, serde_json::from_str::<Value>(data).ok()?))
+        });
+        for (name, data) in events {
+            component |= name == "component" && data == json!({ "name": "jobs", "removed": false });
+            operation |= name == "operation" && data["id"] == id;
+        }
+    }
+    master.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_repeats_of_a_request_make_one_operation() {
     let master = InProcessMaster::start(1).await;
     let _manager = FakeNodeManager::start(master.control.clone(), NodeId(2));
     let token = login(&master, "operator").await;
-    let spec = json!({
-        "name": "jobs", "pack": "process", "instances": [{ "node": "nm1" }],
-        "settings": { "command": ["/bin/sleep", "1000"] },
-    });
-    let plain = [("authorization", token.as_str())];
-    let until = tokio::time::Instant::now() + Duration::from_secs(10);
-    let plan = "/admin/api/components?plan=true";
-    loop {
-        // Only once the node manager has reported can anything be placed on it.
-        let answer = call(&master, "POST", plan, &plain, Some(spec.clone())).await;
-        if answer.status == StatusCode::OK {
-            break;
-        }
-        assert!(tokio::time::Instant::now() < until, "{}", answer.body);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let spec = placeable(&master, &token).await;
     let keyed = [("authorization", token.as_str()), ("idempotency-key", "once")];
     let create = || call(&master, "POST", "/admin/api/components", &keyed, Some(spec.clone()));
     let (a, b, c, d) = tokio::join!(create(), create(), create(), create());

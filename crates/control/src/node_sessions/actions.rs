@@ -40,6 +40,7 @@ impl Control {
         let Some(node) = node else {
             return failed(format!("`{component}` has no instance `{via}`"));
         };
+        self.inventory.expect_action(id, node);
         let until = tokio::time::Instant::now() + deadline;
         let mut changes = self.inventory.changes();
         let mut order_at = tokio::time::Instant::now();

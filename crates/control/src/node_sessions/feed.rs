@@ -6,7 +6,8 @@ use tokio::sync::mpsc;
 use super::{LeaderHint, NodeSession, ToNode};
 use crate::Control;
 
-/// How many messages may wait for a slow node manager before its session is ended.
+/// How many messages may wait for a slow node manager. Desired state and orders then wait until it
+/// has read some; actions and acknowledgements are left out and come again.
 const QUEUE: usize = 64;
 
 impl Control {

@@ -15,13 +15,14 @@ impl Control {
         if self.leading().is_none() {
             return;
         }
-        if let Some(checkup) = report.checkup.take() {
-            self.inventory.checkup(node, *checkup, self.now());
-        }
         let metadata = &self.state().metadata;
+        self.inventory.forget_removed(|known| metadata.nodes.contains_key(&known));
         if !metadata.nodes.contains_key(&node) {
             // Removed meanwhile: the end of its session is on its way.
             return;
+        }
+        if let Some(checkup) = report.checkup.take() {
+            self.inventory.checkup(node, *checkup, self.now());
         }
         let placed: BTreeSet<&InstanceName> = metadata
             .components

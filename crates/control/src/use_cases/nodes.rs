@@ -107,7 +107,14 @@ pub async fn submit(
     operation: &NodeOperation,
     request_id: Option<RequestId>,
 ) -> Result<OperationView, Vec<Refusal>> {
-    principal.require(Permission::Operate).map_err(|refusal| vec![refusal])?;
+    // Who and what belongs to the cluster is for administrators; a restart changes nothing of that.
+    let needed = match operation {
+        NodeOperation::Restart(_) => Permission::Operate,
+        NodeOperation::Upgrade(..) | NodeOperation::Remove(..) | NodeOperation::Replace(..) => {
+            Permission::Administer
+        }
+    };
+    principal.require(needed).map_err(|refusal| vec![refusal])?;
     let request = request(control, principal, operation)?;
     operations::submit(control, principal, request, request_id).await
 }

@@ -1,15 +1,11 @@
 //! `/admin/api/binaries`: binaries of Quorate, uploaded in parts to the master that is asked.
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{Path, State},
-};
+use axum::{Json, body::Bytes, extract::State};
 use quorate_api::rest::{BinaryPart, BinaryView};
 use quorate_control::{Control, use_cases::binaries};
 
 use super::{
-    context::{Caller, Query},
+    context::{Caller, Path, Query},
     failure::Failure,
 };
 

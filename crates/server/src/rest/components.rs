@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -11,7 +11,7 @@ use quorate_control::{Control, use_cases::components};
 use serde::Deserialize;
 
 use super::{
-    context::{Body, Caller, Idempotency, Query},
+    context::{Body, Caller, Idempotency, Path, Query},
     failure::Failure,
 };
 

@@ -134,6 +134,28 @@ impl<T: serde::de::DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Que
     }
 }
 
+/// What the address names, with a refusal in our words when it cannot be read.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T, S> FromRequestParts<S> for Path<T>
+where
+    T: serde::de::DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let path =
+            <axum::extract::Path<T> as FromRequestParts<S>>::from_request_parts(parts, state).await;
+        path.map(|path| Self(path.0)).map_err(|error| {
+            Refusal::new(codes::REQUEST_MALFORMED, "the path cannot be read")
+                .cause(error.body_text())
+                .hint("names are UTF-8 and percent-encoded where they must be")
+                .into()
+        })
+    }
+}
+
 /// A JSON body, with a refusal in our words when it is not what it should be.
 pub(crate) struct Body<T>(pub(crate) T);
 

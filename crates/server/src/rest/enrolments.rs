@@ -1,15 +1,11 @@
 //! `/admin/api/enrolments`: joiners that wait for a person's approval.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use quorate_api::rest::{ApproveBody, EnrolmentView};
 use quorate_control::{Control, use_cases::enrolment};
 
 use super::{
-    context::{Body, Caller, Idempotency},
+    context::{Body, Caller, Idempotency, Path},
     failure::Failure,
 };
 

@@ -1,15 +1,11 @@
 //! `/admin/api/masters` and the masters' part of `/admin/api/nodes`: votes, priorities, policy.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use quorate_api::rest::{MasterPolicyBody, MasterPolicyView, PriorityBody, VotesBody};
 use quorate_control::{Control, use_cases::masters};
 
 use super::{
-    context::{Body, Caller, Idempotency},
+    context::{Body, Caller, Idempotency, Path},
     failure::Failure,
 };
 

@@ -23,6 +23,7 @@ use axum::{
 };
 
 pub(crate) use context::Admin;
+pub(crate) use ready::healthz;
 
 use crate::events;
 
@@ -125,7 +126,7 @@ pub(crate) fn open_routes() -> Router<Admin> {
     Router::new()
         .route("/admin/api/auth/login", post(auth::login))
         .route("/admin/api/openapi.json", get(ready::openapi))
-        .route("/healthz", get(ready::healthz))
+        .route("/healthz", get(healthz))
         .route("/readyz", get(ready::readyz))
         .route("/metrics", get(ready::metrics))
 }

@@ -3,7 +3,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
 use quorate_api::rest::{
@@ -21,7 +21,7 @@ use quorate_model::RequestId;
 
 use super::{
     components::{PlanOption, accepted},
-    context::{Body, Caller, Idempotency, Query},
+    context::{Body, Caller, Idempotency, Path, Query},
     failure::Failure,
 };
 

@@ -1,9 +1,6 @@
 //! `/admin/api/operations`: looking, pausing, resuming, aborting.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use quorate_api::rest::{OperationSummary, OperationView};
 use quorate_control::{
     Control,
@@ -11,7 +8,7 @@ use quorate_control::{
 };
 
 use super::{
-    context::{Caller, Idempotency},
+    context::{Caller, Idempotency, Path},
     failure::Failure,
 };
 

@@ -1,9 +1,6 @@
 //! `/admin/api/settings`: the linearizable key-value space.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use quorate_api::rest::{SettingBody, SettingView, SettingWritten};
 use quorate_control::{
     Control,
@@ -13,7 +10,7 @@ use quorate_model::{Refusal, codes};
 use serde::Deserialize;
 
 use super::{
-    context::{Body, Caller, Expected, Idempotency, Query},
+    context::{Body, Caller, Expected, Idempotency, Path, Query},
     failure::Failure,
 };
 

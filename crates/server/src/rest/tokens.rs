@@ -1,15 +1,11 @@
 //! `/admin/api/tokens`: join tokens.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use quorate_api::rest::{CreateTokenBody, TokenCreated, TokenView};
 use quorate_control::{Control, use_cases::tokens};
 
 use super::{
-    context::{Body, Caller, Idempotency},
+    context::{Body, Caller, Idempotency, Path},
     failure::Failure,
 };
 
