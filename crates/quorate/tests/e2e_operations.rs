@@ -5,7 +5,9 @@
 
 use std::{collections::BTreeMap, path::PathBuf, process::Command, time::Duration};
 
-use quorate_testkit::{ClusterBuilder, EtcdWriter, ProcessCluster, eventually, free_port};
+use quorate_testkit::{
+    ClusterBuilder, EtcdWriter, ProcessCluster, eventually, eventually_some, free_port,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -141,6 +143,8 @@ async fn a_rolling_restart_goes_followers_first_and_writers_hardly_notice() {
     );
     assert!(report.failed.is_empty(), "{:?}", report.failed);
     assert!(report.written > 200, "{report:?}");
+    // An election of etcd takes one to two seconds; a lost quorum would last a restart.
+    assert!(report.longest_gap < Duration::from_secs(4), "{report:?}");
 
     let after = cluster.pids("orders").await;
     assert!(before.iter().all(|(name, pid)| after[name] != *pid), "{before:?} {after:?}");
@@ -274,6 +278,31 @@ async fn restart_with_kills(cluster: &mut ProcessCluster, failpoints: &str, kill
     await_up(cluster).await;
 }
 
+/// Once the step in hand has ended, nothing happens to a paused operation, for longer than any
+/// wait between two steps.
+async fn it_stands_still(cluster: &ProcessCluster, id: &str) {
+    let path = format!("/admin/api/operations/{id}");
+    let steps = || async {
+        let view = cluster.get_somewhere(&path).await?;
+        let steps = view["stepList"].as_array()?.iter().map(|step| step["status"].clone());
+        Some(steps.collect::<Vec<_>>())
+    };
+    let at_rest = eventually_some("the step in hand to end", RESTART, || async {
+        steps().await.filter(|steps| steps.iter().all(|status| status != "started"))
+    })
+    .await;
+    assert!(at_rest.iter().any(|status| status == "pending"), "{at_rest:?}");
+    let starts = cluster.starts("orders").await;
+    let until = std::time::Instant::now() + Duration::from_secs(5);
+    while std::time::Instant::now() < until {
+        if let Some(now) = steps().await {
+            assert_eq!(now, at_rest, "a paused operation went on");
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    assert_eq!(cluster.starts("orders").await, starts);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_is_refused_while_a_member_is_down_and_can_be_paused_resumed_and_aborted() {
     let mut cluster = ClusterBuilder::new(QUORATE).node_managers(3).start().await;
@@ -284,6 +313,7 @@ async fn a_restart_is_refused_while_a_member_is_down_and_can_be_paused_resumed_a
     let act = |verb: &str| format!("/admin/api/operations/{id}/{verb}");
     let paused = cluster.call_somewhere(Method::POST, &act("pause"), None, &[]).await;
     assert_eq!(paused.body["status"], "paused", "{}", paused.body);
+    it_stands_still(&cluster, &id).await;
     let resumed = cluster.call_somewhere(Method::POST, &act("resume"), None, &[]).await;
     assert_eq!(resumed.body["status"], "running", "{}", resumed.body);
     let operation = cluster.await_operation(&id, RESTART).await;

@@ -2,11 +2,13 @@
 //!
 //! `listen` binds and serves the sockets, `round` puts Raft, the control plane and the duties
 //! together and watches over them, `renewal` and `announce` run beside, `standing` notices that
-//! this master was removed, `leave` hands leadership over at the end.
+//! this master was removed, `leave` hands leadership over at the end. `out_of_service` answers
+//! between two rounds.
 
 mod announce;
 mod leave;
 mod listen;
+mod out_of_service;
 mod renewal;
 mod round;
 mod standing;
@@ -14,6 +16,7 @@ mod surroundings;
 
 use std::{sync::Arc, time::Duration};
 
+use quorate_api::rest::Precondition;
 use quorate_keyring::{Keyring, SealedKeyring, identity::ReloadableIdentity, load_sealed};
 use quorate_model::Refusal;
 use tokio::sync::watch;
@@ -28,6 +31,7 @@ use super::{
     report::{Reporter, follow_master},
 };
 use listen::Sockets;
+use out_of_service::OutOfService;
 use round::{End, Round};
 
 /// How often a failed storage is tried again.
@@ -51,8 +55,8 @@ pub(super) async fn prepare(folders: &Folders, config: &NodeConfig) -> Result<Pr
     Ok(Prepared { keyring, sealed, sockets })
 }
 
-/// Runs the master until `stop` turns true. A full disk ends one round; the next begins when the
-/// folder can be opened again, on the same ports.
+/// Runs the master until `stop` turns true. A failed storage ends one round; the next begins when the
+/// folder can be opened again, on the same ports. In between, whoever asks is told why.
 pub(super) async fn run(
     folders: Folders,
     config: NodeConfig,
@@ -63,11 +67,13 @@ pub(super) async fn run(
     stop: watch::Receiver<bool>,
 ) -> Result<(), Refusal> {
     let Prepared { keyring, sealed, sockets } = prepared;
+    let admin = sockets.admin.clone();
     let mut bound = Some(sockets);
+    let mut meanwhile: Option<OutOfService> = None;
     loop {
         let sockets = match bound.take() {
             Some(sockets) => sockets,
-            None => match Sockets::bind(&config).await {
+            None => match Sockets::bind_again(admin.clone(), &config).await {
                 Ok(sockets) => sockets,
                 Err(refusal) => {
                     // Connections of the round before may still be closing.
@@ -88,9 +94,21 @@ pub(super) async fn run(
             reporter: reporter.clone(),
             orders: orders.clone(),
         };
-        match round.run(sockets, stop.clone()).await? {
+        match round.run(sockets, &mut meanwhile, stop.clone()).await? {
             End::Stopped => return Ok(()),
-            End::StorageFailed => {
+            End::StorageFailed(refusal) => {
+                let unmet = Precondition { name: "storage".to_owned(), unmet: refusal.to_string() };
+                reporter.update(|report| report.unmet = vec![unmet]);
+                match &meanwhile {
+                    Some(answering) => answering.say(refusal),
+                    None => {
+                        let listener = admin.listener();
+                        let listener =
+                            listener.map_err(|error| refuse_file("serve", &folders.run, &error))?;
+                        let local = folders.admin_socket();
+                        meanwhile = Some(OutOfService::begin(listener, local, refusal));
+                    }
+                }
                 if wait_or_stop(REOPEN_EVERY, stop.clone()).await {
                     return Ok(());
                 }

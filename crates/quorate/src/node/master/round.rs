@@ -18,6 +18,7 @@ use super::{
     dial, follow_master,
     leave::hand_over,
     listen::Sockets,
+    out_of_service::OutOfService,
     recovery, refuse_file,
     renewal::keep_renewed,
     standing,
@@ -30,7 +31,18 @@ pub(super) enum End {
     /// It was asked to stop.
     Stopped,
     /// Its storage failed; it may be opened again.
-    StorageFailed,
+    StorageFailed(Refusal),
+}
+
+impl End {
+    /// A full disk has space again one day, and a device may answer again. Whatever else ends a
+    /// storage is the same when it is opened again, so that the process has to end.
+    fn of_storage(refusal: Refusal) -> Result<Self, Refusal> {
+        match refusal.code {
+            codes::DISK_FULL | codes::STORAGE_FAILED => Ok(Self::StorageFailed(refusal)),
+            _ => Err(refusal),
+        }
+    }
 }
 
 /// What a round is made of.
@@ -45,10 +57,11 @@ pub(super) struct Round<'a> {
 }
 
 impl Round<'_> {
-    /// Runs it; says why it ended.
+    /// Runs it; says why it ended. Who answered `meanwhile` does so until there is a state to serve.
     pub(super) async fn run(
         self,
         sockets: Sockets,
+        meanwhile: &mut Option<OutOfService>,
         stop: watch::Receiver<bool>,
     ) -> Result<End, Refusal> {
         let current = self.identity.current();
@@ -56,12 +69,14 @@ impl Round<'_> {
         let dialer = dial::NodeDialer::new(&self.identity)?;
         let raft = match self.open_raft(node, &dialer).await {
             Ok(raft) => raft,
-            Err(refusal) if refusal.code == codes::DISK_FULL => {
+            Err(refusal) => {
                 error!(code = %refusal.code, "{refusal}");
-                return Ok(End::StorageFailed);
+                return End::of_storage(refusal);
             }
-            Err(refusal) => return Err(refusal),
         };
+        if let Some(answering) = meanwhile.take() {
+            answering.end().await;
+        }
         let control = Control::new(Parts {
             cluster,
             node,
@@ -165,14 +180,10 @@ impl Round<'_> {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return Ok(End::Stopped),
                 failed = failure.wait_for(Option::is_some) => {
-                    if let Ok(Some(refusal)) = failed.as_deref() {
-                        error!(code = %refusal.code, "{refusal}");
-                        if refusal.code == codes::BINARY_TOO_OLD {
-                            // No second look makes this binary newer.
-                            return Err(refusal.clone());
-                        }
-                    }
-                    return Ok(End::StorageFailed);
+                    return match failed.as_deref() {
+                        Ok(Some(refusal)) => End::of_storage(refusal.clone()),
+                        _ => Ok(End::Stopped),
+                    };
                 }
                 news = superseded.wait_for(Option::is_some) => {
                     let news = news.ok().and_then(|news| *news);
