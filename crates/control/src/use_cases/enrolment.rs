@@ -281,7 +281,7 @@ fn check<'a>(token: Option<&'a JoinToken>, secret: &[u8]) -> Result<&'a JoinToke
 }
 
 /// Whether others can dial this: a host or address, and a port that is not 0.
-fn check_address(what: &str, addr: &str) -> Result<(), Refusal> {
+pub(crate) fn check_address(what: &str, addr: &str) -> Result<(), Refusal> {
     let whole = addr.rsplit_once(':').is_some_and(|(host, port)| {
         let bracketed = host.starts_with('[') && host.ends_with(']') && host.len() > 2;
         let plain = !host.is_empty() && !host.contains([':', '[', ']', '/', ' ']);

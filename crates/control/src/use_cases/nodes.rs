@@ -9,7 +9,7 @@ use quorate_model::{
 };
 use quorate_state::{Command, NewNode};
 
-use super::{components::find_node, operations};
+use super::{components::find_node, enrolment::check_address, operations};
 use crate::{Control, Permission, Principal, views};
 
 /// The masters, as this master sees them; the leader sees most.
@@ -54,6 +54,29 @@ pub async fn report_order(
 ) -> Result<(), Refusal> {
     let command = Command::ReportOrder { id, report };
     control.propose_as(format!("node:{id}"), None, command).await.map(|_| ())
+}
+
+/// Another master says where it is reached now: this one finds it there at once, whether or not
+/// there is a leader to record it. Without finding each other they might not elect one.
+///
+/// # Errors
+/// When that is no address.
+pub fn told(control: &Control, id: NodeId, node: &NewNode) -> Result<(), Refusal> {
+    check_address("internal", &node.internal_addr)?;
+    control.raft().told_address(id, &node.internal_addr);
+    Ok(())
+}
+
+/// Whether everything that this master would say of itself is recorded.
+#[must_use]
+pub fn is_announced(control: &Control, node: &NewNode) -> bool {
+    control.state().metadata.nodes.get(&control.node()).is_some_and(|known| {
+        known.address == node.address
+            && known.internal_addr == node.internal_addr
+            && known.admin_addr == node.admin_addr
+            && known.version == node.version
+            && known.obeyed >= node.obeyed
+    })
 }
 
 /// The other masters as this one knows them, from its state and its Raft membership: whom to tell

@@ -1,6 +1,7 @@
 //! The masters' talk with each other: Raft's calls, proposals and reads forwarded to the leader,
 //! all on the internal port.
 
+mod addresses;
 mod client;
 mod convert;
 mod dialer;

@@ -13,7 +13,7 @@ use futures_util::{
 use quorate_model::{ClusterId, Epoch, NodeId};
 use tonic::transport::Channel;
 
-use super::{DialError, Dialer, epoch::told_by};
+use super::{DialError, Dialer, addresses::Addresses, epoch::told_by};
 use crate::{
     Troubles,
     node::superseded::EpochEnd,
@@ -56,9 +56,7 @@ type Connections = HashMap<(NodeId, Lane), Connection>;
 pub(crate) struct Peers {
     dialer: Arc<dyn Dialer>,
     connections: Arc<Mutex<Connections>>,
-    /// Where peers were found to have moved to: a replication that is under way goes on asking for
-    /// the address that it began with.
-    moved: Arc<Mutex<HashMap<NodeId, String>>>,
+    pub(crate) addresses: Addresses,
     cluster: Arc<str>,
     epoch: Epoch,
     ended: EpochEnd,
@@ -76,7 +74,7 @@ impl Peers {
         Self {
             dialer,
             connections: Arc::default(),
-            moved: Arc::default(),
+            addresses: Addresses::default(),
             cluster,
             epoch,
             ended,
@@ -103,9 +101,7 @@ impl Peers {
         addr: &str,
         lane: Lane,
     ) -> Result<MastersClient<Channel>, DialError> {
-        let moved = self.moved().get(&node).cloned();
-        let addr = moved.as_deref().unwrap_or(addr);
-        let dialing = self.dialing(node, addr, lane);
+        let dialing = self.dialing(node, &self.addresses.newest(node, addr), lane);
         let channel = match dialing.clone().await {
             Ok(channel) => channel,
             Err(error) => {
@@ -161,15 +157,6 @@ impl Peers {
     /// Forgets a connection that failed; the next call connects anew.
     pub(crate) fn forget(&self, node: NodeId, lane: Lane) {
         self.connections().remove(&(node, lane));
-    }
-
-    /// From now on the node is reached at this address.
-    pub(crate) fn set_address(&self, node: NodeId, addr: &str) {
-        self.moved().insert(node, addr.to_owned());
-    }
-
-    fn moved(&self) -> std::sync::MutexGuard<'_, HashMap<NodeId, String>> {
-        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn connections(&self) -> std::sync::MutexGuard<'_, Connections> {

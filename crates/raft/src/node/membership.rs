@@ -98,9 +98,13 @@ impl RaftNode {
     /// # Errors
     /// As [`RaftNode::add_learner`]; also when the node is no member.
     pub async fn set_address(&self, node: NodeId, addr: &str) -> Result<(), MembershipError> {
-        self.change("the new address's entry", |now| decide::set_address(now, node, addr)).await?;
-        self.inner.shared.peers.set_address(node, addr);
-        Ok(())
+        self.change("the new address's entry", |now| decide::set_address(now, node, addr)).await
+    }
+
+    /// A member said that it is reached at this address, and was known by its certificate: this
+    /// node finds it there at once, before any leader can record it.
+    pub fn told_address(&self, node: NodeId, addr: &str) {
+        self.inner.shared.peers.addresses.told(node, addr);
     }
 
     /// Finishes a change of voters that a former leader left half-done. Nothing to do is fine.

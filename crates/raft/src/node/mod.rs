@@ -319,15 +319,25 @@ impl Shared {
     }
 }
 
-/// Keeps the leadership watch true: looks at every change, and from time to time by itself, since
-/// a leader that is cut off hears nothing.
+/// Follows what Raft says: where the members are, and whether this node leads. It looks at every
+/// change, and from time to time by itself, since a leader that is cut off hears nothing.
 async fn watch_leadership(shared: Shared, leadership: watch::Sender<Option<Leadership>>) {
     // Longer than the lease: a busy machine that delays a few heartbeats must not end the duties
     // of a leader that nobody has replaced. What it does meanwhile is fenced by its term.
     let lease = shared.options.lease().max(LEADERSHIP_GRACE);
     let mut metrics = shared.raft.metrics();
+    let mut membership = None;
     loop {
-        let now = status::leadership(&metrics.borrow_watched(), lease);
+        let now = {
+            let metrics = metrics.borrow_watched();
+            if membership.as_ref() != Some(metrics.membership_config.log_id()) {
+                membership = Some(*metrics.membership_config.log_id());
+                for (id, node) in metrics.membership_config.membership().nodes() {
+                    shared.peers.addresses.decided(NodeId(*id), &node.addr);
+                }
+            }
+            status::leadership(&metrics, lease)
+        };
         leadership.send_if_modified(|current| {
             let changed = *current != now;
             *current = now;

@@ -33,13 +33,17 @@ impl Nodes for Service {
         let caller =
             peer_of(request.extensions(), self.control.cluster()).map_err(|status| *status)?;
         require_member(&self.control, caller, |roles| roles.master).map_err(|status| *status)?;
-        let node = serde_json::from_str(&request.into_inner().node_json).map_err(|error| {
+        let AnnounceRequest { node_json, record } = request.into_inner();
+        let node = serde_json::from_str(&node_json).map_err(|error| {
             status_of(&Refusal::new(codes::REQUEST_MALFORMED, error.to_string()))
         })?;
         // Only of itself: who it is says its certificate.
-        nodes::announce(&self.control, caller, node)
-            .await
-            .map_err(|refusal| status_of(&refusal))?;
+        nodes::told(&self.control, caller, &node).map_err(|refusal| status_of(&refusal))?;
+        if record {
+            nodes::announce(&self.control, caller, node)
+                .await
+                .map_err(|refusal| status_of(&refusal))?;
+        }
         Ok(Response::new(AnnounceResponse {}))
     }
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use quorate_api::internal::{AnnounceRequest, nodes_client::NodesClient};
 use quorate_control::{Control, use_cases::nodes};
-use quorate_model::{NodeRoles, Refusal, codes};
+use quorate_model::{Generation, NodeId, NodeRoles, Refusal, codes};
 use quorate_node_manager::OrdersTold;
 use quorate_state::NewNode;
 use tracing::{debug, info, warn};
@@ -32,12 +33,20 @@ pub(super) fn new_node(config: &NodeConfig, told: &OrdersTold) -> Result<NewNode
     })
 }
 
-/// Tells the cluster where this master is: itself once it is ready, before that through any other
-/// master that can be reached, since a leader that does not find this one cannot make it ready.
+/// Tells the cluster where this master is: itself once it is ready, before that every other master
+/// that can be reached, since a leader that does not find this one cannot make it ready.
 pub(super) async fn announce(control: Control, dialer: dial::NodeDialer, node: NewNode) {
-    tokio::select! {
-        () = control.readiness().opened() => {}
-        () = tell_others(&control, &dialer, &node) => return,
+    // That it has obeyed its order means that it is ready again, and so is not said before.
+    let on_its_way = NewNode { obeyed: Generation(0), ..node.clone() };
+    let is_recorded = tokio::select! {
+        () = control.readiness().opened() => false,
+        () = tell_others(&control, &dialer, &on_its_way) => {
+            control.readiness().opened().await;
+            nodes::is_announced(&control, &node)
+        }
+    };
+    if is_recorded {
+        return;
     }
     while let Err(refusal) = nodes::announce(&control, control.node(), node.clone()).await {
         warn!(code = %refusal.code, "cannot announce this master: {refusal}");
@@ -45,29 +54,62 @@ pub(super) async fn announce(control: Control, dialer: dial::NodeDialer, node: N
     }
 }
 
-/// Returns once another master has recorded it.
+/// Returns once it is recorded. All others are told meanwhile: one that does not find this master
+/// may be the only one that can lead.
 async fn tell_others(control: &Control, dialer: &dial::NodeDialer, node: &NewNode) {
     loop {
-        for (other, addr) in nodes::other_masters(control) {
-            let told = tell(dialer, other, &addr, node);
-            match tokio::time::timeout(TELL_DEADLINE, told).await {
-                Ok(Ok(())) => {
+        let others = nodes::other_masters(control);
+        let telling =
+            others.iter().map(|(other, addr)| tell(dialer, *other, addr, node, Record::Nothing));
+        let recording = async {
+            for (other, addr) in &others {
+                if tell(dialer, *other, addr, node, Record::ForAll).await {
                     info!(through = %other, "announced where this master is");
-                    return;
+                    return true;
                 }
-                Ok(Err(refusal)) => debug!(%other, %addr, "not announced: {refusal}"),
-                Err(_) => debug!(%other, %addr, "not announced in time"),
             }
+            false
+        };
+        let (_, is_recorded) = tokio::join!(join_all(telling), recording);
+        if is_recorded {
+            return;
         }
         tokio::time::sleep(TELL_EVERY).await;
     }
 }
 
+/// What the one who is told shall do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Record {
+    /// Find this master from now on.
+    Nothing,
+    /// Have it recorded for all, too.
+    ForAll,
+}
+
+/// Returns whether it was heard.
 async fn tell(
     dialer: &dial::NodeDialer,
-    other: quorate_model::NodeId,
+    other: NodeId,
     addr: &str,
     node: &NewNode,
+    record: Record,
+) -> bool {
+    let told = call(dialer, other, addr, node, record);
+    match tokio::time::timeout(TELL_DEADLINE, told).await {
+        Ok(Ok(())) => return true,
+        Ok(Err(refusal)) => debug!(%other, %addr, "not announced: {refusal}"),
+        Err(_) => debug!(%other, %addr, "not announced in time"),
+    }
+    false
+}
+
+async fn call(
+    dialer: &dial::NodeDialer,
+    other: NodeId,
+    addr: &str,
+    node: &NewNode,
+    record: Record,
 ) -> Result<(), Refusal> {
     let unreachable = |cause: String| {
         Refusal::new(codes::MASTER_UNREACHABLE, format!("{other} does not answer")).cause(cause)
@@ -75,7 +117,7 @@ async fn tell(
     let channel = dialer.connect(other, addr).await.map_err(unreachable)?;
     let node_json = serde_json::to_string(node)
         .map_err(|error| Refusal::new(codes::INTERNAL, error.to_string()))?;
-    let request = AnnounceRequest { node_json };
+    let request = AnnounceRequest { node_json, record: record == Record::ForAll };
     let answer = NodesClient::new(channel).announce(request).await;
     answer.map(drop).map_err(|status| dial::refusal_of(&status))
 }
