@@ -4,8 +4,8 @@
 //! the stabilization time. Voters stay odd in number: two learners enter in one change, so that
 //! one master becomes three without standing at two, where one death would stop everything. Only
 //! a person can allow an even number, with a reason. A learner that makes no progress is reported
-//! and never promoted. Voters that fell silent lose their votes only when a policy says so, and
-//! never so many that the rest could not act.
+//! and never promoted. Masters that fell silent are cleaned up only when a policy says so: first
+//! they lose their votes, never so many that the rest could not act, and then they are removed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -39,9 +39,13 @@ pub struct MasterSeen {
     pub moved: bool,
     /// Whether somebody wants it without a vote.
     pub learner_only: bool,
+    /// Whether its process has ever begun: one that joined and was not started yet is not dead.
+    pub was_started: bool,
+    /// Whether it runs instances of components, which would lose a member with it.
+    pub carries_instances: bool,
 }
 
-/// When voters that fell silent lose their votes.
+/// When masters that fell silent lose their votes, and are removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CleanUp {
     /// After so long in silence.
@@ -63,7 +67,7 @@ pub struct AutopilotInput {
     pub stall_after: Duration,
     /// Whether an even number of voters is allowed.
     pub even_allowed: bool,
-    /// What happens to voters that fell silent; `None`: nothing.
+    /// What happens to masters that fell silent; `None`: nothing.
     pub clean_up: Option<CleanUp>,
     /// Whether an operation holds the masters, and decides about them meanwhile.
     pub held: bool,
@@ -92,6 +96,8 @@ pub enum AutopilotDecision {
     ChangeVoters(VoterChange),
     /// This leader shall lose its vote: hand the leadership to that voter first.
     HandOver(NodeId),
+    /// It has no vote any more and is dead to the policy: let an operation remove it for good.
+    Remove(NodeId),
 }
 
 /// A change of voters.
@@ -338,7 +344,7 @@ fn clean_up(view: &View<'_>) -> Option<AutopilotDecision> {
     // The longest silent goes first.
     silent.sort_by_key(|id| std::cmp::Reverse(view.seen(*id).map(|seen| seen.silent_for)));
     if silent.is_empty() {
-        return None;
+        return remove_dead(view, policy);
     }
     let change =
         (1..=silent.len()).rev().find_map(|count| view.without(silent.get(..count)?, policy.floor));
@@ -356,6 +362,22 @@ fn clean_up(view: &View<'_>) -> Option<AutopilotDecision> {
             AutopilotDecision::ChangeVoters(VoterChange { why, ..change })
         },
     ))
+}
+
+/// Removes those that are silent and without a vote, one after the other. Whom a person wants
+/// without a vote stays: somebody knows about it.
+fn remove_dead(view: &View<'_>, policy: CleanUp) -> Option<AutopilotDecision> {
+    let mut dead = view.input.masters.iter().filter(|(_, seen)| {
+        !seen.voter && !seen.learner_only && seen.was_started && seen.silent_for >= policy.after
+    });
+    let (id, seen) = dead.clone().find(|(_, seen)| !seen.carries_instances).or(dead.next())?;
+    Some(if seen.carries_instances {
+        AutopilotDecision::Nothing {
+            why: format!("{id} fell silent but is not removed: it carries instances of components"),
+        }
+    } else {
+        AutopilotDecision::Remove(*id)
+    })
 }
 
 fn names(nodes: &[NodeId]) -> String {

@@ -25,7 +25,7 @@ pub struct MasterPolicy {
     pub fail_back_ms: u64,
     /// After how long without progress a learner counts as stalled, in milliseconds.
     pub stall_after_ms: u64,
-    /// After how long in silence a voter loses its vote, in milliseconds; `None`: never.
+    /// After how long in silence a master is removed, in milliseconds; `None`: never.
     pub cleanup_after_ms: Option<u64>,
     /// Cleaning up never leaves fewer voters than this.
     pub cleanup_floor: u32,
@@ -55,7 +55,7 @@ impl MasterPolicy {
         Duration::from_millis(self.stall_after_ms)
     }
 
-    /// When a silent voter loses its vote.
+    /// When a silent master is removed.
     #[must_use]
     pub fn cleanup_after(&self) -> Option<Duration> {
         self.cleanup_after_ms.map(Duration::from_millis)

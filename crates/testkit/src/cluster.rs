@@ -119,15 +119,8 @@ impl ClusterBuilder {
                 node.put_on_host(hosts.namespace(host), hosts.address(host));
             }
         }
-        let mut cluster = ProcessCluster {
-            masters,
-            managers,
-            rest: Rest::new(),
-            root_key,
-            hosts,
-            binary: self.binary.clone(),
-            folder,
-        };
+        let mut cluster =
+            ProcessCluster { masters, managers, rest: Rest::new(), root_key, hosts, folder };
         cluster.start_masters().await;
         cluster.start_managers().await;
         cluster
@@ -147,7 +140,6 @@ pub struct ProcessCluster {
     pub root_key: String,
     /// The hosts, when every node has its own: the masters' first, in order, then the others'.
     pub hosts: Option<Hosts>,
-    binary: std::path::PathBuf,
     folder: TempDir,
 }
 
@@ -188,7 +180,7 @@ impl ProcessCluster {
     /// When it cannot join.
     pub async fn join_master(&mut self, name: &str) {
         let token = self.token("master").await;
-        let mut node = self.masters[0].another(self.folder.path(), name);
+        let mut node = self.new_node(name);
         join_as_master(&node, &token);
         node.start();
         self.masters.push(node);
@@ -212,18 +204,15 @@ impl ProcessCluster {
     /// # Panics
     /// When it cannot join.
     pub async fn add_master(&mut self) -> usize {
-        let token = self.token("master").await;
-        let mut node = self.new_node(&format!("m{}", self.masters.len() + 1));
-        join_as_master(&node, &token);
-        node.start();
-        self.masters.push(node);
-        self.masters.len() - 1
+        let index = self.masters.len();
+        self.join_master(&format!("m{}", index + 1)).await;
+        index
     }
 
     /// The folder and the ports of one more node, which is not joined yet and has the root key.
     #[must_use]
     pub fn new_node(&self, name: &str) -> NodeHandle {
-        NodeHandle::new(&self.binary, self.folder.path(), name, Some(&self.root_key))
+        self.masters[0].another(self.folder.path(), name)
     }
 
     /// Waits until so many voters are ready and exactly one leads.

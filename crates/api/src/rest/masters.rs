@@ -23,7 +23,7 @@ pub struct MasterPolicyView {
     pub fail_back_ms: u64,
     /// After how long without progress a learner counts as stalled, in milliseconds.
     pub stall_after_ms: u64,
-    /// After how long in silence a voter loses its vote, in milliseconds; `null`: never.
+    /// After how long in silence a master is removed, in milliseconds; `null`: never.
     pub cleanup_after_ms: Option<u64>,
     /// Cleaning up never leaves fewer voters than this.
     pub cleanup_floor: u32,
@@ -39,7 +39,7 @@ pub struct MasterPolicyBody {
     pub fail_back_ms: Option<u64>,
     /// When a learner counts as stalled, in milliseconds.
     pub stall_after_ms: Option<u64>,
-    /// When a silent voter loses its vote, in milliseconds; 0 turns the clean-up off.
+    /// When a silent master is removed, in milliseconds; 0 turns the clean-up off.
     pub cleanup_after_ms: Option<u64>,
     /// Cleaning up never leaves fewer voters than this.
     pub cleanup_floor: Option<u32>,

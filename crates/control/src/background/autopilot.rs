@@ -5,15 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quorate_model::NodeId;
+use quorate_model::{NamedNode, NodeId, OperationRequest};
 use quorate_plan::{AutopilotDecision, AutopilotInput, VoterChange, decide, stalled};
-use tracing::{info, warn};
+use quorate_state::Command;
+use tracing::{debug, info, warn};
 
 use super::watching::Watching;
 use crate::Control;
 
 /// How often autopilot looks.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Who asks for what autopilot does by operations.
+const PRINCIPAL: &str = "system:autopilot";
 
 /// How autopilot behaves.
 #[derive(Debug, Clone)]
@@ -66,6 +69,7 @@ async fn act(control: &Control, decision: AutopilotDecision) {
             Ok(_) => info!(to = %heir, "autopilot: this leader shall lose its vote; handed over"),
             Err(error) => warn!(to = %heir, %error, "autopilot: cannot hand over"),
         },
+        AutopilotDecision::Remove(node) => remove(control, node).await,
     }
 }
 
@@ -110,6 +114,29 @@ async fn add_learner(control: &Control, node: NodeId) {
     match control.raft().add_learner(node, &known.internal_addr).await {
         Ok(()) => info!(%node, addr = %known.internal_addr, "autopilot: added as a learner"),
         Err(error) => warn!(%node, %error, "autopilot: cannot add as a learner"),
+    }
+}
+
+/// A dead master is removed as a person would do it: by an operation, with its plan and audit.
+async fn remove(control: &Control, node: NodeId) {
+    let state = control.state();
+    let Some(known) = state.metadata.nodes.get(&node) else { return };
+    let node = NamedNode { id: node, name: known.name.clone() };
+    let request = OperationRequest::NodeRemove { node: node.clone(), allow_even: None };
+    let plan = match control.with_facts(|facts| quorate_plan::plan(&request, facts)) {
+        Ok(plan) => plan,
+        Err(refusals) => {
+            let why = refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            debug!(node = %node.id, %why, "autopilot: cannot remove a dead master now");
+            return;
+        }
+    };
+    let id = control.new_operation_id();
+    let command = Command::SubmitOperation { id, plan, key: None };
+    match control.propose_as(PRINCIPAL.to_owned(), None, command).await {
+        Ok(_) => warn!(node = %node.id, name = %node.name, operation = %id,
+            "autopilot: a master was silent for too long and is removed"),
+        Err(refusal) => warn!(node = %node.id, "autopilot: cannot remove it: {refusal}"),
     }
 }
 

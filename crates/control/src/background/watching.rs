@@ -90,6 +90,8 @@ impl Watching {
                     silent_for: silent_for(control, &status, *id, led_for),
                     moved: address.is_some_and(|addr| *addr != node.internal_addr),
                     learner_only: node.learner_only.is_some(),
+                    was_started: node.started_at.is_some(),
+                    carries_instances: !state.metadata.instances_on(*id).is_empty(),
                 },
             );
         }

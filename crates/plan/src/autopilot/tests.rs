@@ -16,6 +16,8 @@ fn voter() -> MasterSeen {
         silent_for: Duration::ZERO,
         moved: false,
         learner_only: false,
+        was_started: true,
+        carries_instances: false,
     }
 }
 
@@ -284,6 +286,36 @@ fn the_clean_up_takes_what_leaves_an_odd_quorate_number_at_or_above_the_floor() 
     let lost = MasterSeen { silent_for: HEARD_LATELY, ..silent() };
     let masters = vec![voter(), lost.clone(), lost, silent(), silent()];
     assert!(waits(&clean(3, masters), "too few to act"));
+}
+
+#[test]
+fn the_clean_up_removes_who_is_dead_and_has_no_vote_and_nobody_else() {
+    use AutopilotDecision::{Nothing, Remove};
+    let dead = || MasterSeen { voter: false, ..silent() };
+    let clean = |policy: bool, others: Vec<MasterSeen>| {
+        let clean_up = policy.then_some(CleanUp { after: LONG, floor: 3 });
+        let masters = [vec![voter(), voter(), voter()], others].concat();
+        decide(&AutopilotInput { clean_up, ..input(masters) })
+    };
+    assert_eq!(clean(true, vec![dead()]), Remove(NodeId(4)));
+    assert!(matches!(clean(false, vec![dead()]), Nothing { .. }));
+    let laden = || MasterSeen { carries_instances: true, ..dead() };
+    assert!(waits(&clean(true, vec![laden()]), "carries instances"));
+    assert_eq!(clean(true, vec![laden(), dead()]), Remove(NodeId(5)));
+    let spared = [
+        unwanted(dead()),
+        MasterSeen { was_started: false, ..dead() },
+        MasterSeen { silent_for: LONG - Duration::from_millis(1), ..dead() },
+    ];
+    for seen in spared {
+        let decision = clean(true, vec![seen.clone()]);
+        assert!(matches!(decision, Nothing { .. }), "{seen:?}: {decision:?}");
+    }
+    // Whoever holds the masters decides about them meanwhile.
+    let clean_up = Some(CleanUp { after: LONG, floor: 3 });
+    let masters = vec![voter(), voter(), voter(), dead()];
+    let held = AutopilotInput { clean_up, held: true, ..input(masters) };
+    assert!(waits(&decide(&held), "operation"));
 }
 
 #[test]

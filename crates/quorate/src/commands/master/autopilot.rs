@@ -31,7 +31,7 @@ pub(crate) struct SetArgs {
     /// After how long without progress a learner is reported as stalled
     #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
     pub(crate) stall_after: Option<Duration>,
-    /// After how long in silence a voter loses its vote, or `off`
+    /// After how long in silence a master is removed for good, or `off`
     #[arg(long, value_name = "DURATION|off", value_parser = parse_cleanup)]
     pub(crate) cleanup_after: Option<Duration>,
     /// Cleaning up never leaves fewer voters than this
