@@ -3,17 +3,17 @@
 use axum::Router;
 use futures_util::{Stream, StreamExt, stream};
 use quorate_api::rest::{
-    AuditView, ChangePassword, ComponentView, DoctorView, Login, LoginAnswer, OperationSummary,
-    OperationView, PlanView, ReadinessView, RestartBody, StatusView,
+    ApproveBody, AuditView, ChangePassword, ComponentView, DoctorView, EnrolmentView, Login,
+    LoginAnswer, OperationSummary, OperationView, PlanView, ReadinessView, RestartBody, StatusView,
 };
 use quorate_control::{
     Control, Principal,
-    use_cases::{access, audit, components, doctor, operations, status},
+    use_cases::{access, audit, components, doctor, enrolment, operations, status},
 };
 use quorate_model::Refusal;
 use tokio_stream::wrappers::WatchStream;
 
-use crate::{Change, Intervention, UseCases, Visitor, routes};
+use crate::{Admission, Change, Intervention, UseCases, Visitor, routes};
 
 /// The console of a master: its pages, forms, assets and events. It has no fallback, so that it
 /// can be merged with the routes of REST.
@@ -75,6 +75,19 @@ impl UseCases for Control {
 
     fn status(&self, who: &Principal) -> Result<StatusView, Refusal> {
         status::show(self, who)
+    }
+
+    fn enrolments(&self, who: &Principal) -> Result<Vec<EnrolmentView>, Refusal> {
+        enrolment::list(self, who)
+    }
+
+    async fn admit(&self, who: &Principal, id: &str, admission: Admission) -> Result<(), Refusal> {
+        match admission {
+            Admission::Approve { key_sha256 } => {
+                enrolment::approve(self, who, id, &ApproveBody { key_sha256 }, None).await
+            }
+            Admission::Refuse => enrolment::refuse(self, who, id, None).await,
+        }
     }
 
     async fn doctor(&self, who: &Principal) -> Result<DoctorView, Refusal> {

@@ -22,4 +22,4 @@ mod words;
 
 pub use control::router;
 pub use routes::router as router_over;
-pub use use_cases::{Change, Intervention, UseCases, Visitor};
+pub use use_cases::{Admission, Change, Intervention, UseCases, Visitor};

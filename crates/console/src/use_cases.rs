@@ -5,8 +5,8 @@ use std::future::Future;
 
 use futures_util::Stream;
 use quorate_api::rest::{
-    AuditView, ComponentView, DoctorView, Login, LoginAnswer, OperationSummary, OperationView,
-    PlanView, ReadinessView, StatusView,
+    AuditView, ComponentView, DoctorView, EnrolmentView, Login, LoginAnswer, OperationSummary,
+    OperationView, PlanView, ReadinessView, StatusView,
 };
 use quorate_model::Refusal;
 
@@ -32,6 +32,18 @@ pub enum Intervention {
     Resume,
     /// End it and undo it as far as it can be.
     Abort,
+}
+
+/// What a person decides about a joiner at the door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// Let it in, if its key has this digest.
+    Approve {
+        /// The digest of the key that was compared.
+        key_sha256: String,
+    },
+    /// Turn it away.
+    Refuse,
 }
 
 /// Something a page may show has changed.
@@ -94,6 +106,20 @@ pub trait UseCases: Clone + Send + Sync + 'static {
     /// # Errors
     /// When the person may not see it.
     fn status(&self, who: &Self::Who) -> Result<StatusView, Refusal>;
+
+    /// The joiners that wait for approval, or were approved and have not come in yet.
+    ///
+    /// # Errors
+    /// When the person may not see them.
+    fn enrolments(&self, who: &Self::Who) -> Result<Vec<EnrolmentView>, Refusal>;
+
+    /// Lets a joiner in or turns it away.
+    fn admit(
+        &self,
+        who: &Self::Who,
+        id: &str,
+        admission: Admission,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send;
 
     /// Everything the doctor finds; takes a few seconds when a master is silent.
     fn doctor(&self, who: &Self::Who) -> impl Future<Output = Result<DoctorView, Refusal>> + Send;

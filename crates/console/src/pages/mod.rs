@@ -59,6 +59,11 @@ impl Chrome {
         }
     }
 
+    /// Whether the visitor may let nodes in.
+    pub(crate) fn may_administer(&self) -> bool {
+        self.role == "admin"
+    }
+
     /// Whether the visitor may run operations.
     pub(crate) fn may_operate(&self) -> bool {
         self.role != "viewer"

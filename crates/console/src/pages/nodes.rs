@@ -1,7 +1,8 @@
 //! The nodes: masters and node managers.
 
 use askama::Template;
-use quorate_api::rest::{MasterView, StatusView};
+use quorate_api::rest::{EnrolmentView, MasterView, StatusView};
+use quorate_model::Refusal;
 
 use super::{Main, parts};
 use crate::{sight::Sight, words};
@@ -12,12 +13,28 @@ use crate::{sight::Sight, words};
 pub(crate) struct NodesMain {
     status: StatusView,
     sight: Sight,
+    enrolments: Vec<EnrolmentView>,
+    /// Why a joiner could not be let in or turned away.
+    refused: Option<Refusal>,
+    form_token: String,
 }
 
 impl NodesMain {
-    /// The nodes as the master `node` sees them.
-    pub(crate) fn new(node: &str, status: StatusView) -> Self {
-        Self { sight: Sight::new(node, &status), status }
+    /// The nodes as the master `node` sees them; `enrolments` wait at the door, for those who may
+    /// let them in.
+    pub(crate) fn new(
+        node: &str,
+        status: StatusView,
+        enrolments: Vec<EnrolmentView>,
+        form_token: &str,
+    ) -> Self {
+        let form_token = form_token.to_owned();
+        Self { sight: Sight::new(node, &status), status, enrolments, refused: None, form_token }
+    }
+
+    /// The same with a refusal of what was just tried.
+    pub(crate) fn refusing(self, refused: Refusal) -> Self {
+        Self { refused: Some(refused), ..self }
     }
 
     /// How far a master's log is behind the longest known one, when it is.

@@ -1,4 +1,4 @@
-//! Pages that are only looked at: overview, nodes, checklist, audit.
+//! Pages that are only looked at: overview, checklist, audit.
 
 use axum::{
     extract::{Query, State},
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::{Failure, Visit};
 use crate::{
     UseCases,
-    pages::{AuditMain, DoctorMain, NodesMain, OverviewMain},
+    pages::{AuditMain, DoctorMain, OverviewMain},
     words,
 };
 
@@ -33,14 +33,6 @@ pub(crate) async fn overview<U: UseCases>(
         .filter_map(|operation| use_cases.operation(who, &operation.id).ok())
         .collect();
     Ok(visit.page(&OverviewMain::new(&use_cases.node(), status, components, running)))
-}
-
-pub(crate) async fn nodes<U: UseCases>(
-    State(use_cases): State<U>,
-    visit: Visit<U>,
-) -> Result<Response, Failure> {
-    let status = use_cases.status(&visit.visitor.who).map_err(|refusal| visit.refuse(refusal))?;
-    Ok(visit.page(&NodesMain::new(&use_cases.node(), status)))
 }
 
 #[derive(Deserialize)]

@@ -4,6 +4,7 @@ mod components;
 mod entrance;
 mod failure;
 mod look;
+mod nodes;
 mod operations;
 mod visit;
 
@@ -24,7 +25,8 @@ use crate::{UseCases, assets, events, guard};
 pub fn router<U: UseCases>(use_cases: U) -> Router {
     Router::new()
         .route("/", get(look::overview::<U>))
-        .route("/nodes", get(look::nodes::<U>))
+        .route("/nodes", get(nodes::show::<U>))
+        .route("/enrolments/{id}/{admission}", post(nodes::admit::<U>))
         .route("/doctor", get(look::doctor::<U>))
         .route("/audit", get(look::audit::<U>))
         .route("/login", get(entrance::show_login).post(entrance::login::<U>))

@@ -1,11 +1,13 @@
 //! The clusters of the samples, each in one condition.
 
-use quorate_api::rest::{Precondition, ReadinessView, StatusView};
+use quorate_api::rest::{Precondition, PreferredView, ReadinessView, StatedView, StatusView};
 use quorate_model::{Refusal, Timestamp, codes};
 
 use super::{
     Sample,
-    parts::{audit, before, component, instance, manager, master, operation, restart_plan},
+    parts::{
+        audit, before, component, enrolment, instance, manager, master, operation, restart_plan,
+    },
 };
 
 const HOSTS: [(u16, &str); 3] = [(4, "host-a"), (5, "host-b"), (6, "host-c")];
@@ -56,6 +58,7 @@ pub fn healthy(now: Timestamp) -> Sample {
             masters,
             node_managers: managers,
         },
+        enrolments: Vec::new(),
         components: vec![
             component("orders", "ledger", orders),
             component("hello", "process", hello),
@@ -65,6 +68,35 @@ pub fn healthy(now: Timestamp) -> Sample {
         audit: audit(now),
         log: "{\"level\":\"info\",\"msg\":\"raft.node: elected leader\",\"term\":7}\n".repeat(12),
     }
+}
+
+/// Two hosts wait at the door, one has been let in; a fourth master learns, and the first is
+/// preferred as leader.
+#[must_use]
+pub fn growing(now: Timestamp) -> Sample {
+    let mut sample = healthy(now);
+    sample.name = "growing";
+    let mut fourth = master(7, "host-d", false);
+    fourth.role = "learner".to_owned();
+    fourth.learner_only = Some(StatedView {
+        reason: "its disk is being replaced".to_owned(),
+        by: "user:ann".to_owned(),
+        at: before(now, 3_600),
+    });
+    sample.status.masters.push(fourth);
+    sample.status.masters[1].priority = 10;
+    let preferred = sample.status.masters[1].id.clone();
+    sample.status.preferred_leader =
+        Some(PreferredView { node: preferred, takes_over_in_ms: Some(74_200) });
+    sample.status.autopilot_waits =
+        "1 learner has caught up; another is needed to keep voters odd".to_owned();
+    sample.enrolments = vec![
+        enrolment(now, (8, "host-e"), "master", "waits"),
+        enrolment(now, (9, "a-host-with-quite-a-long-name-in-rack-17"), "node-manager", "waits"),
+        enrolment(now, (10, "host-g"), "both", "approved by user:ann"),
+    ];
+    sample.status.enrolments_waiting = 2;
+    sample
 }
 
 /// A rolling restart is half-way; nothing is wrong.

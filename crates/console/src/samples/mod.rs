@@ -6,12 +6,13 @@ mod parts;
 mod served;
 
 use quorate_api::rest::{
-    AuditView, ComponentView, OperationView, PlanView, ReadinessView, StatusView,
+    AuditView, ComponentView, EnrolmentView, OperationView, PlanView, ReadinessView, StatusView,
 };
 use quorate_model::{Refusal, Timestamp};
 
 pub use clusters::{
-    degraded, empty, follower, healthy, hostile, long_names, no_quorum, restarting, starting, stuck,
+    degraded, empty, follower, growing, healthy, hostile, long_names, no_quorum, restarting,
+    starting, stuck,
 };
 pub use served::SampleCluster;
 
@@ -31,6 +32,8 @@ pub struct Sample {
     pub readiness: ReadinessView,
     /// The state of the quorum.
     pub status: StatusView,
+    /// Who waits at its door.
+    pub enrolments: Vec<EnrolmentView>,
     /// Its components.
     pub components: Vec<ComponentView>,
     /// Its operations, newest first.
@@ -48,6 +51,7 @@ pub struct Sample {
 pub fn all(now: Timestamp) -> Vec<Sample> {
     vec![
         healthy(now),
+        growing(now),
         restarting(now),
         degraded(now),
         stuck(now),

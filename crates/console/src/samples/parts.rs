@@ -1,14 +1,38 @@
 //! What the samples are made of: masters, node managers, instances, steps.
 
 use quorate_api::rest::{
-    AuditView, ComponentView, InstanceView, MasterView, NodeManagerView, OperationSummary,
-    OperationView, PlanView, StepView, TranscriptView,
+    AuditView, ComponentView, EnrolmentView, InstanceView, MasterView, NodeManagerView,
+    OperationSummary, OperationView, PlanView, StepView, TranscriptView,
 };
-use quorate_model::Timestamp;
+use quorate_model::{Timestamp, spoken_digest};
 
 /// RFC 3339 of `seconds` before `now`.
 pub(super) fn before(now: Timestamp, seconds: u64) -> String {
     Timestamp(now.0.saturating_sub(seconds * 1000)).to_string()
+}
+
+pub(super) fn enrolment(
+    now: Timestamp,
+    (number, name): (u16, &str),
+    role: &str,
+    status: &str,
+) -> EnrolmentView {
+    let key_sha256 = format!("{:02x}", number * 23).repeat(32);
+    let is_master = role != "node-manager";
+    EnrolmentView {
+        id: format!("01K1N9Q4D2W8F6J3T5Y7R0{number:04}"),
+        name: name.to_owned(),
+        role: role.to_owned(),
+        fingerprint: spoken_digest(&key_sha256),
+        key_sha256,
+        address: format!("10.0.0.{number}"),
+        internal_addr: if is_master { format!("10.0.0.{number}:9901") } else { String::new() },
+        version: "0.1.0".to_owned(),
+        asked_at: before(now, 40),
+        expires_at: Timestamp(now.0 + 860_000).to_string(),
+        token_by: "user:ann".to_owned(),
+        status: status.to_owned(),
+    }
 }
 
 pub(super) fn master(number: u16, name: &str, is_leader: bool) -> MasterView {

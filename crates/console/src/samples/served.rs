@@ -5,15 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{Stream, StreamExt};
 use quorate_api::rest::{
-    AuditView, ComponentView, DoctorView, FindingView, Login, LoginAnswer, OperationSummary,
-    OperationView, PlanView, ReadinessView, StatusView,
+    AuditView, ComponentView, DoctorView, EnrolmentView, FindingView, Login, LoginAnswer,
+    OperationSummary, OperationView, PlanView, ReadinessView, StatusView,
 };
 use quorate_model::{Refusal, codes};
 use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
 
 use super::Sample;
-use crate::{Change, Intervention, UseCases, Visitor};
+use crate::{Admission, Change, Intervention, UseCases, Visitor};
 
 /// A sample that answers the console. Anybody logs in with the password `sample`; the user
 /// `fresh` must change it first.
@@ -114,6 +114,34 @@ impl UseCases for SampleCluster {
 
     fn status(&self, _: &String) -> Result<StatusView, Refusal> {
         Ok(self.look().status.clone())
+    }
+
+    fn enrolments(&self, _: &String) -> Result<Vec<EnrolmentView>, Refusal> {
+        Ok(self.look().enrolments.clone())
+    }
+
+    async fn admit(&self, who: &String, id: &str, admission: Admission) -> Result<(), Refusal> {
+        let known = self.look().enrolments.iter().find(|it| it.id == id).cloned();
+        let known = known.ok_or_else(|| not_found(&format!("enrolment {id} that waits")))?;
+        if matches!(&admission, Admission::Approve { key_sha256 } if *key_sha256 != known.key_sha256)
+        {
+            let message = format!("the joiner of enrolment {id} has another key");
+            return Err(Refusal::new(codes::REVISION_MISMATCH, message)
+                .hint("look again: quorate enrolment list"));
+        }
+        self.change(|sample| {
+            match admission {
+                Admission::Approve { .. } => {
+                    for it in sample.enrolments.iter_mut().filter(|it| it.id == id) {
+                        it.status = format!("approved by user:{who}");
+                    }
+                }
+                Admission::Refuse => sample.enrolments.retain(|it| it.id != id),
+            }
+            let waiting = sample.enrolments.iter().filter(|it| it.status == "waits");
+            sample.status.enrolments_waiting = waiting.count();
+        });
+        Ok(())
     }
 
     async fn doctor(&self, _: &String) -> Result<DoctorView, Refusal> {

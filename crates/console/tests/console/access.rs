@@ -97,6 +97,47 @@ async fn a_form_without_this_sessions_token_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_host_at_the_door_is_let_in_with_the_key_that_was_seen_and_only_by_an_administrator() {
+    let browser = Browser::logged_in(samples::growing(NIGHT));
+    assert!(browser.get("/").await.body.contains("2 hosts wait at the door"));
+    let page = browser.get("/nodes").await;
+    let sample = samples::growing(NIGHT);
+    let waiting = &sample.enrolments[0];
+    assert!(page.body.contains(&waiting.fingerprint), "{}", page.body);
+    let own = page.form_token();
+    let path = |word: &str| format!("/enrolments/{}/{word}", waiting.id);
+    let form = format!("csrf={own}&key={}", waiting.key_sha256);
+    // Without this session's token, and with the key of another.
+    for (form, status, said) in [
+        (format!("key={}", waiting.key_sha256), 403, "does not belong to your session"),
+        (format!("csrf={own}&key=00"), 412, "Q4012"),
+        (format!("csrf={own}"), 412, "Q4012"),
+    ] {
+        let refused = browser.post(&path("approve"), &form).await;
+        assert_eq!(refused.status, status, "{form}");
+        assert!(refused.body.contains(said), "{form}: {}", refused.body);
+    }
+    assert!(browser.get("/").await.body.contains("2 hosts wait at the door"));
+    let done = browser.post(&path("approve"), &form).await;
+    assert_eq!((done.status, done.header("location")), (303, Some("/nodes")));
+    assert!(browser.get("/nodes").await.body.contains("approved by user:ann"));
+    assert!(browser.get("/").await.body.contains("1 host waits at the door"));
+    let turned_away = browser.post(&path("refuse"), &format!("csrf={own}")).await;
+    assert_eq!(turned_away.status, 303);
+    assert!(!browser.get("/nodes").await.body.contains(&waiting.fingerprint));
+    let again = browser.post(&path("refuse"), &format!("csrf={own}")).await;
+    assert_eq!(again.status, 404);
+    assert!(again.body.contains("role=\"alert\""), "{}", again.body);
+
+    // Others are told that somebody waits, and not who.
+    let mut sample = samples::growing(NIGHT);
+    sample.role = "operator".to_owned();
+    let page = Browser::logged_in(sample).get("/nodes").await;
+    assert!(page.body.contains("2 hosts wait for an administrator"), "{}", page.body);
+    assert!(!page.body.contains(&waiting.fingerprint));
+}
+
+#[tokio::test]
 async fn a_form_that_another_site_had_sent_is_refused() {
     let own = Browser::logged_in(samples::restarting(NIGHT)).get(OPERATION).await.form_token();
     for (name, value) in [("sec-fetch-site", "cross-site"), ("origin", "http://evil.example")] {
