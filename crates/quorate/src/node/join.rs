@@ -66,6 +66,7 @@ pub(crate) async fn run(
     let role = NodeRole::parse(&joining.role).ok_or_else(|| too_old("an unknown role"))?;
     // The root key is checked before the token is spent, so that a wrong one costs nothing.
     let sealed = if role.is_master() { Some(check_root_key(&joining)?) } else { None };
+    refuse_ports_of_no_master(&args.address, role)?;
     let config = NodeConfig::of_flags(&args.address, role)?;
     folders.create()?;
     let _lock = lock_data_folder(&folders.data)?;
@@ -86,7 +87,17 @@ pub(crate) async fn run(
         version: binary::version().to_owned(),
         reads_level: binary::reads_level(),
     };
-    let joined = join(client, &token, request, args.approval_timeout, say).await?;
+    let joined = match join(client, &token, request, args.approval_timeout, say).await {
+        Ok(joined) => joined,
+        Err(failed) => {
+            // What another attempt with this token may need stays; what nobody can use does not.
+            if failed.is_final && (is_new || failed.refusal.code == codes::JOIN_TOKEN_INVALID) {
+                Joining::forget(folders)?;
+                end_unfinished(folders)?;
+            }
+            return Err(failed.refusal);
+        }
+    };
     let identity = identity_of(&joined, &captured, &joining.key()?)?;
     if let Some(sealed) = sealed {
         store_sealed(&folders.keyring_file(), &sealed).map_err(|error| Refusal::from(&error))?;
@@ -147,6 +158,31 @@ async fn prepare(
     Ok(prepared)
 }
 
+/// Whoever says where a master listens wants one, and took the wrong token.
+fn refuse_ports_of_no_master(args: &AddressArgs, role: NodeRole) -> Result<(), Refusal> {
+    let given = [("--admin-addr", &args.admin_addr), ("--internal-addr", &args.internal_addr)];
+    let given = given.into_iter().find(|(_, addr)| addr.is_some());
+    match given {
+        Some((flag, _)) if !role.is_master() => Err(Refusal::new(
+            codes::JOIN_TOKEN_INVALID,
+            "the join token is for a node manager, not for a master",
+        )
+        .cause(format!("{flag} is a master's, a node manager listens nowhere; nothing was done"))
+        .hint(
+            "make a token for a master: quorate token create --role master; or leave the flag out",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Why somebody did not come in.
+struct NotIn {
+    refusal: Refusal,
+    /// Whether the masters hold nothing of this joiner: it neither waits at the door nor may have
+    /// come in by an answer that was lost.
+    is_final: bool,
+}
+
 /// Asks until it is in, waiting for a person's approval if one is needed.
 async fn join(
     mut client: EnrolmentClient<Channel>,
@@ -154,8 +190,9 @@ async fn join(
     request: JoinRequest,
     patience: Duration,
     say: &dyn Fn(&str),
-) -> Result<JoinResponse, Refusal> {
+) -> Result<JoinResponse, NotIn> {
     let until = tokio::time::Instant::now() + patience;
+    let not_in = |refusal, is_final| Err(NotIn { refusal, is_final });
     let (mut waits, mut failures) = (false, 0);
     loop {
         let answer = tokio::time::timeout(CALL_DEADLINE, client.join(request.clone())).await;
@@ -165,10 +202,9 @@ async fn join(
         };
         match refusal.code {
             codes::ENROLMENT_PENDING if tokio::time::Instant::now() >= until => {
-                return Err(refusal.hint(
-                    "repeat the same command: this host keeps its key and its place until the \
-                     token expires",
-                ));
+                let hint = "repeat the same command: this host keeps its key and its place until \
+                            the token expires";
+                return not_in(refusal.hint(hint), false);
             }
             codes::ENROLMENT_PENDING => {
                 if !waits {
@@ -179,9 +215,14 @@ async fn join(
             // The same key may repeat itself: an answer lost on the way does not lose the node.
             codes::MASTER_UNREACHABLE | codes::NO_LEADER if waits || failures < 2 => {
                 failures += 1;
-                client = connect(token).await?.0;
+                match connect(token).await {
+                    Ok((again, _)) => client = again,
+                    Err(refusal) => return not_in(refusal, false),
+                }
             }
-            _ => return Err(refusal),
+            codes::MASTER_UNREACHABLE | codes::NO_LEADER => return not_in(refusal, false),
+            codes::JOIN_TOKEN_INVALID => return not_in(refusal, true),
+            _ => return not_in(refusal, !waits && failures == 0),
         }
         tokio::time::sleep(ASK_EVERY).await;
     }
