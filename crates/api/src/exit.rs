@@ -22,7 +22,7 @@ pub const BUG: u8 = 255;
 pub const fn for_code(code: Code) -> u8 {
     match code.0 {
         2128 => FAILED,
-        1030 | 2104..=2199 | 2001 | 2002 | 3012 | 4024 => REFUSED,
+        1030 | 2104..=2199 | 2001 | 2002 | 3012 | 4024 | 6004 => REFUSED,
         4503 | 4504 => NO_QUORUM,
         1041 | 3011 => STILL_RUNNING,
         4001 | 4022 | 1014 => USAGE,
@@ -49,6 +49,8 @@ mod tests {
         assert_eq!(for_code(codes::INTERNAL), BUG);
         assert_eq!(for_code(codes::NOT_FOUND), FAILED);
         assert_eq!(for_code(codes::PORT_CLASH), REFUSED);
+        assert_eq!(for_code(codes::INSTANCE_LEFT_RUNNING), REFUSED);
+        assert_eq!(for_code(codes::RESET_NOT_CONFIRMED), REFUSED);
         assert_eq!(for_code(codes::ENROLMENT_PENDING), STILL_RUNNING);
     }
 

@@ -224,6 +224,7 @@ async fn report(reports: &mpsc::Sender<FromNode>) {
         order: None,
         reads_level: 1,
         checkup: None,
+        unmanaged: Vec::new(),
     };
     let Ok(json) = serde_json::to_string(&report) else { return };
     let mut ticks = interval(REPORT_EVERY);

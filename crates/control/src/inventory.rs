@@ -10,7 +10,7 @@ use quorate_model::{
     ActionId, ActionOutcome, NodeCheckup, NodeId, NodeReport, OperationId, Timestamp,
 };
 use quorate_operations::Waiting;
-use quorate_plan::{Observations, Observed, PROBE_SPREAD, doctor::Answer};
+use quorate_plan::{FRESH_FOR, Observations, Observed, PROBE_SPREAD, doctor::Answer};
 use tokio::sync::watch;
 
 /// How far back reports are kept: twice what comparing members needs.
@@ -123,6 +123,9 @@ impl Inventory {
                     observations.obeyed.insert(*node, report.obeyed);
                     if let Some(told) = &report.order {
                         observations.orders.insert(*node, told.clone());
+                    }
+                    if !report.unmanaged.is_empty() && age <= FRESH_FOR {
+                        observations.unmanaged.insert(*node, report.unmanaged.clone());
                     }
                 }
                 for instance in &report.instances {

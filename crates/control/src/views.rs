@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use quorate_api::rest::{
     ComponentView, InstanceView, MasterView, NodeManagerView, OperationSummary, OperationView,
-    PlanView, StatedView, StepView, TranscriptView,
+    PlanView, StatedView, StepView, TranscriptView, UnmanagedView,
 };
 use quorate_model::{
     ComponentName, InstanceObservation, InstanceSpec, Operation, OperationStatus, Plan,
     ProcessState, Readiness, Refusal, RunState, Step, StepKind, StepRecord, StepStatus, Subject,
+    UnmanagedInstance,
 };
 use quorate_operations::Waiting;
 use quorate_plan::{FRESH_FOR, Facts, health};
@@ -111,11 +112,24 @@ pub(crate) fn node_managers(control: &Control, facts: &Facts<'_>) -> Vec<NodeMan
             address: node.address.clone(),
             last_report_ms: age.map(|age| millis(*age)),
             instances,
+            unmanaged: facts
+                .observations
+                .unmanaged
+                .get(id)
+                .map_or_else(Vec::new, |left| left.iter().map(unmanaged).collect()),
             version: control.inventory.version_of(*id).unwrap_or_else(|| node.version.clone()),
             reason,
         });
     }
     views
+}
+
+fn unmanaged(left: &UnmanagedInstance) -> UnmanagedView {
+    UnmanagedView {
+        instance: left.instance.to_string(),
+        component: left.component.to_string(),
+        pid: left.pid,
+    }
 }
 
 pub(crate) fn component(name: &ComponentName, facts: &Facts<'_>) -> Result<ComponentView, Refusal> {
@@ -224,6 +238,7 @@ pub(crate) fn plan(plan: &Plan) -> PlanView {
         title: plan.request.title(),
         steps: (1..).zip(&plan.steps).map(|(number, it)| step(number, it, &pending)).collect(),
         locks: plan.locks.iter().map(ToString::to_string).collect(),
+        confirm: None,
     }
 }
 
@@ -236,6 +251,7 @@ fn step(number: usize, step: &Step, record: &StepRecord) -> StepView {
         StepKind::Voter { .. } => "voter",
         StepKind::Node { .. } => "node",
         StepKind::Raise { .. } => "raise",
+        StepKind::Cluster { .. } => "cluster",
         StepKind::Verify { .. } => "verify",
     };
     StepView {

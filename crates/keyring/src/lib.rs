@@ -38,7 +38,7 @@ pub use error::KeyringError;
 pub use file::{atomic_write, sync_folder};
 pub use keyring::{Keyring, SEAL_OVERHEAD};
 pub use purpose::Purpose;
-pub use random::OsIdSource;
+pub use random::{OsIdSource, one_time_password};
 pub use root_key::{ROOT_KEY_VARIABLE, RootKey};
 pub use sealed_keyring::{KdfParameters, SealedKeyring, WrappedKey, load_sealed, store_sealed};
 pub use zeroize::Zeroizing;

@@ -21,6 +21,19 @@ pub(crate) fn fill_random(bytes: &mut [u8]) {
     getrandom::fill(bytes).expect("the operating system provides randomness");
 }
 
+/// A password for one login: 80 random bits in groups that can be read out and typed.
+#[must_use]
+pub fn one_time_password() -> String {
+    // Without those that look alike.
+    const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
+    let text: Vec<char> = random_bytes::<16>()
+        .iter()
+        .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
+        .collect();
+    let groups: Vec<String> = text.chunks(4).map(|group| group.iter().collect()).collect();
+    groups.join("-")
+}
+
 /// The product's source of ids: the operating system's randomness.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsIdSource;
@@ -38,5 +51,13 @@ mod tests {
     #[test]
     fn ids_do_not_repeat() {
         assert_ne!(OsIdSource.random(), OsIdSource.random());
+    }
+
+    #[test]
+    fn a_one_time_password_is_sixteen_letters_in_groups_and_never_the_same() {
+        let password = one_time_password();
+        assert_eq!(password.len(), 19);
+        assert!(password.split('-').all(|group| group.len() == 4), "{password}");
+        assert_ne!(password, one_time_password());
     }
 }

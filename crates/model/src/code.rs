@@ -144,6 +144,8 @@ codes! {
     NODE_WRITTEN_OFF = 2129;
     /// The epoch this node belongs to has ended.
     EPOCH_ENDED = 2130;
+    /// The reset was not confirmed by the hash of its plan.
+    RESET_NOT_CONFIRMED = 2131;
     /// A node went back to the binary it ran before.
     UPGRADE_ROLLED_BACK = 2141;
     /// The binary is not fit for this cluster or this node.
@@ -212,6 +214,8 @@ codes! {
     INSTANCE_START_FAILED = 6002;
     /// The node has not reported lately.
     NODE_SILENT = 6003;
+    /// A process of an earlier instance of this name still runs, unmanaged.
+    INSTANCE_LEFT_RUNNING = 6004;
 
     /// This is a bug in Quorate.
     INTERNAL = 9001;

@@ -84,6 +84,10 @@ pub struct DesiredInstance {
     pub generation: Generation,
     /// A running process that was started for an older generation than this is restarted once.
     pub start_generation: Generation,
+    /// The first generation of this instance. A process that was started for an older one belongs
+    /// to an earlier instance of the same name, and is left alone.
+    #[serde(default)]
+    pub first_generation: Generation,
     /// The cluster's epoch when this was ordered.
     pub epoch: Epoch,
     /// The term of the leader that sent it.

@@ -7,6 +7,7 @@
 
 mod binary;
 mod checkup;
+mod cluster;
 mod code;
 mod component;
 mod hex;
@@ -24,6 +25,7 @@ pub use checkup::{
     CommitTimes, FileFacts, FolderFacts, HostCheckup, MasterCheckup, NodeCheckup, Reach, Trouble,
     TroubleKind,
 };
+pub use cluster::ClusterAction;
 pub use code::{Code, codes};
 pub use component::{
     ComponentSpec, DesiredInstance, InstanceSpec, MemberAction, RunState, SettingValue, Settings,
@@ -41,7 +43,7 @@ pub use node::{
 };
 pub use observation::{
     ActionOutcome, ActionReport, ExitStatus, InstanceObservation, MemberObservation, MemberRole,
-    NodeReport, ProcessEnd, ProcessState, Readiness, component_members,
+    NodeReport, ProcessEnd, ProcessState, Readiness, UnmanagedInstance, component_members,
 };
 pub use operation::{
     ActionId, Condition, DesireChange, NamedNode, Operation, OperationRequest, OperationStatus,

@@ -104,6 +104,9 @@ pub enum OrderKind {
         /// How long it may take until it is ready, in milliseconds.
         ready_within_ms: u64,
     },
+    /// As a restart; and nothing that a master's newest snapshot does not need is on its disk when
+    /// it begins anew. To a process that is no master it is a restart.
+    Purge,
 }
 
 /// An order to a node's process. The process writes down its generation before it acts, and never

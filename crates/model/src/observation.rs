@@ -199,6 +199,21 @@ pub struct ActionReport {
     pub outcome: ActionOutcome,
 }
 
+/// A process that a node manager started for an instance that nobody orders any more: it goes on
+/// running, and nobody looks after it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct UnmanagedInstance {
+    /// The component it belonged to.
+    pub component: ComponentName,
+    /// The name it had.
+    pub instance: InstanceName,
+    /// Its process id.
+    pub pid: u32,
+    /// The TCP ports it was started to listen on.
+    #[serde(default)]
+    pub ports: Vec<u16>,
+}
+
 /// Everything a node manager reports at once.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct NodeReport {
@@ -223,6 +238,9 @@ pub struct NodeReport {
     /// What it finds of itself and its host; sent from time to time only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkup: Option<Box<crate::NodeCheckup>>,
+    /// What runs on its host of instances that were let go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmanaged: Vec<UnmanagedInstance>,
 }
 
 /// The observations of the component's instances, in the order of its specification; `None`

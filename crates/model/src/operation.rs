@@ -6,8 +6,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Binary, ComponentName, ComponentSpec, Generation, InstanceName, MemberAction, NodeAction,
-    NodeId, NodeName, OperationId, Refusal, RequestId, Revision, Term, Timestamp, VoterAction,
+    Binary, ClusterAction, ComponentName, ComponentSpec, Generation, InstanceName, MemberAction,
+    NodeAction, NodeId, NodeName, OperationId, Refusal, RequestId, Revision, Term, Timestamp,
+    VoterAction,
 };
 
 /// What an operation is about: what it locks while it runs, and what its plan is pinned to.
@@ -26,6 +27,16 @@ pub enum Subject {
         /// Its id.
         node: NodeId,
     },
+    /// The whole cluster: everything above, and whatever else there is.
+    Cluster,
+}
+
+impl Subject {
+    /// Whether two operations that hold these would get in each other's way.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self == other || matches!((self, other), (Self::Cluster, _) | (_, Self::Cluster))
+    }
 }
 
 impl From<&ComponentName> for Subject {
@@ -40,6 +51,7 @@ impl fmt::Display for Subject {
             Self::Component { name } => name.fmt(f),
             Self::Masters => f.write_str("the masters"),
             Self::Node { node } => write!(f, "node {node}"),
+            Self::Cluster => f.write_str("the whole cluster"),
         }
     }
 }
@@ -110,6 +122,9 @@ pub enum OperationRequest {
         #[serde(default)]
         to: Option<NamedNode>,
     },
+    /// Bring the cluster back to its first state: what was decided since `init` is gone, the nodes
+    /// stay, and instances go on running, unmanaged.
+    Reset,
 }
 
 /// A node with the name it had when it was asked for: what people know it by.
@@ -145,6 +160,7 @@ impl OperationRequest {
                 Some(to) => format!("master transfer-leader --to {}", to.name),
                 None => "master transfer-leader".to_owned(),
             },
+            Self::Reset => "reset".to_owned(),
         }
     }
 
@@ -164,6 +180,7 @@ impl OperationRequest {
             }
             Self::NodeRemove { node, .. } => vec![of_node(node)],
             Self::NodeReplace { .. } | Self::MasterTransferLeader { .. } => vec![Subject::Masters],
+            Self::Reset => vec![Subject::Cluster],
         };
         subjects.sort();
         subjects.dedup();
@@ -352,6 +369,12 @@ pub enum StepKind {
         /// The level.
         level: u32,
     },
+    /// Change the cluster as a whole; it takes effect with the step's beginning.
+    Cluster {
+        /// What to do.
+        #[serde(flatten)]
+        action: ClusterAction,
+    },
     /// The end state, looked at once more.
     Verify {
         /// What must hold.
@@ -505,7 +528,7 @@ pub struct StepRecord {
     /// How often it was begun after it had not been: 2 once it is retried after a failure.
     #[serde(default)]
     pub attempts: u32,
-    /// The generation that a `Desire` or `Node` step ordered.
+    /// The generation that a `Desire`, `Node` or `Cluster` step ordered.
     #[serde(default)]
     pub generation: Option<Generation>,
     /// What was seen.

@@ -7,6 +7,7 @@ use std::{
 
 use quorate_model::{
     Clock, DesiredInstance, InstanceName, InstanceObservation, ProcessState, Readiness, Timestamp,
+    UnmanagedInstance,
 };
 use quorate_pack::MemberView;
 use tokio::sync::watch;
@@ -36,13 +37,19 @@ impl RunKey {
 /// What is seen of every kept instance.
 pub(crate) struct Board {
     entries: Mutex<BTreeMap<InstanceName, InstanceObservation>>,
+    unmanaged: Mutex<BTreeMap<InstanceName, UnmanagedInstance>>,
     changes: watch::Sender<u64>,
     clock: Arc<dyn Clock>,
 }
 
 impl Board {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { entries: Mutex::default(), changes: watch::Sender::new(0), clock }
+        Self {
+            entries: Mutex::default(),
+            unmanaged: Mutex::default(),
+            changes: watch::Sender::new(0),
+            clock,
+        }
     }
 
     /// The present moment, by this host's clock.
@@ -107,6 +114,23 @@ impl Board {
         self.announce(removed.is_some());
     }
 
+    /// Says what runs of an instance that was let go, or that nothing does.
+    pub(crate) fn set_unmanaged(&self, instance: &InstanceName, left: Option<UnmanagedInstance>) {
+        let mut unmanaged = self.unmanaged.lock().unwrap_or_else(PoisonError::into_inner);
+        let former = match left.clone() {
+            Some(left) => unmanaged.insert(instance.clone(), left),
+            None => unmanaged.remove(instance),
+        };
+        drop(unmanaged);
+        self.announce(former != left);
+    }
+
+    /// What runs of instances that were let go.
+    pub(crate) fn unmanaged(&self) -> Vec<UnmanagedInstance> {
+        let unmanaged = self.unmanaged.lock().unwrap_or_else(PoisonError::into_inner);
+        unmanaged.values().cloned().collect()
+    }
+
     /// All that is seen now.
     pub(crate) fn observations(&self) -> Vec<InstanceObservation> {
         self.entries().values().cloned().collect()
@@ -156,6 +180,7 @@ mod tests {
             run: RunState::Running,
             generation: Generation(3),
             start_generation: Generation(3),
+            first_generation: Generation(0),
             epoch: Epoch(1),
             term: Term(1),
         }

@@ -32,9 +32,11 @@ async fn act(
     name: InstanceName,
     folder: PathBuf,
     orders: watch::Receiver<Option<DesiredInstance>>,
+    last: DesiredInstance,
 ) {
     loop {
-        let actor = Actor::new(Arc::clone(&host), name.clone(), folder.clone(), orders.clone());
+        let (host, orders, last) = (Arc::clone(&host), orders.clone(), last.clone());
+        let actor = Actor::new(host, name.clone(), folder.clone(), orders, last);
         // Everything that an actor shares is replaced whole, so nothing half-done is left.
         if AssertUnwindSafe(actor.run()).catch_unwind().await.is_ok() {
             return;
@@ -97,7 +99,8 @@ impl Keeper {
         let order = (!obeyed.released).then(|| obeyed.desired.clone());
         let (orders, followed) = watch::channel(order);
         let folder = self.instance_folder(&name);
-        self.actors.spawn(act(Arc::clone(&self.host), name.clone(), folder, followed));
+        let (host, last) = (Arc::clone(&self.host), obeyed.desired.clone());
+        self.actors.spawn(act(host, name.clone(), folder, followed, last));
         self.kept.insert(name, Kept { obeyed, orders });
     }
 

@@ -98,6 +98,7 @@ mod tests {
             run: RunState::Running,
             generation: Generation(generation),
             start_generation: Generation(1),
+            first_generation: Generation(0),
             epoch: Epoch(epoch),
             term: Term(term),
         }

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use quorate_model::{
-    ActionId, ActionOutcome, Condition, DesireChange, Operation, OperationId, OperationStatus,
-    Refusal, StepKind, StepStatus, Undo, VoterAction, codes,
+    ActionId, ActionOutcome, ClusterAction, Condition, DesireChange, Operation, OperationId,
+    OperationStatus, Refusal, StepKind, StepStatus, Undo, VoterAction, codes,
 };
 use quorate_plan::{FRESH_FOR, Facts, is_hopeless, judge};
 use quorate_state::Command;
@@ -182,6 +182,9 @@ impl<A: Actor> Runner<A> {
             // The change takes effect in the same command that begins or undoes the step.
             StepKind::Desire { .. } => Ok(Ok("ordered".to_owned())),
             StepKind::Raise { level } => Ok(Ok(format!("the feature level is {level}"))),
+            StepKind::Cluster { action: ClusterAction::Reset { admin, .. } } => {
+                Ok(Ok(format!("the state is the first one; `{admin}` is its only user")))
+            }
             StepKind::Require { condition } | StepKind::Verify { condition } => {
                 self.until(index, condition, Duration::ZERO, deadline, phase).await
             }
@@ -393,6 +396,7 @@ const fn is_order(kind: &StepKind) -> bool {
         kind,
         StepKind::Desire { .. }
             | StepKind::Node { .. }
+            | StepKind::Cluster { .. }
             | StepKind::Voter { action: VoterAction::Demote | VoterAction::Replace { .. }, .. }
     )
 }
@@ -425,7 +429,8 @@ const fn kept(kind: &StepKind) -> &'static str {
         StepKind::Desire { .. }
         | StepKind::Member { .. }
         | StepKind::Node { .. }
-        | StepKind::Raise { .. } => "it stays done",
+        | StepKind::Raise { .. }
+        | StepKind::Cluster { .. } => "it stays done",
         StepKind::Voter { .. } => {
             "what the masters agreed on stays; autopilot gives a vote back where that keeps it odd"
         }

@@ -23,6 +23,7 @@ pub(crate) fn plan(
     let rules = rules_of(facts.catalog, spec).map_err(|refusal| vec![refusal])?;
     let mut refusals = rules.validate(spec).err().unwrap_or_default();
     refusals.extend(placement(spec, facts));
+    refusals.extend(left_running(spec, facts));
     if refusals.is_empty() {
         refusals = ports::clashes(spec, rules, facts);
     }
@@ -73,6 +74,33 @@ pub(crate) fn plan(
         "The end state is looked at once more.".to_owned(),
     ));
     Ok(over(request, name, facts, steps))
+}
+
+/// What still runs under a name of the new component, and belongs to nobody. It is neither adopted
+/// nor stopped: whose data it serves is for a person to say.
+fn left_running(spec: &ComponentSpec, facts: &Facts<'_>) -> Vec<Refusal> {
+    let of_node = |node| facts.observations.unmanaged.get(node).into_iter().flatten();
+    spec.instances
+        .iter()
+        .filter_map(|instance| {
+            let left = of_node(&instance.node).find(|left| left.instance == instance.name)?;
+            let node = facts.node_name(instance.node);
+            Some(
+                Refusal::new(
+                    codes::INSTANCE_LEFT_RUNNING,
+                    format!("an earlier `{}` still runs on {node}, unmanaged", instance.name),
+                )
+                .cause(format!(
+                    "process {} of the component `{}` was let go and goes on",
+                    left.pid, left.component
+                ))
+                .hint(format!(
+                    "stop it there (kill {}) or choose another name; nothing was changed",
+                    left.pid
+                )),
+            )
+        })
+        .collect()
 }
 
 /// Names must be free and nodes must be there.

@@ -27,6 +27,6 @@ pub use condition::{Judgement, is_hopeless, judge};
 pub use leadership::{
     HEIR_LAG, LeadershipDecision, LeadershipInput, Standing, decide_leader, heir,
 };
-pub use nodes::{LEVEL_LAG, MASTER_FRESH_FOR, MasterObserved, MastersObserved};
+pub use nodes::{LEVEL_LAG, MASTER_FRESH_FOR, MasterObserved, MastersObserved, confirmation};
 pub use observations::{FRESH_FOR, Observations, Observed, PROBE_SPREAD};
 pub use planner::{Facts, plan};

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use quorate_model::{Generation, InstanceName, InstanceObservation, NodeId, OrderReport};
+use quorate_model::{
+    Generation, InstanceName, InstanceObservation, NodeId, OrderReport, UnmanagedInstance,
+};
 
 use crate::MastersObserved;
 
@@ -36,6 +38,8 @@ pub struct Observations {
     pub obeyed: BTreeMap<NodeId, Generation>,
     /// What each node manager says of the newest order it took up.
     pub orders: BTreeMap<NodeId, OrderReport>,
+    /// What each node manager sees run of instances that were let go.
+    pub unmanaged: BTreeMap<NodeId, Vec<UnmanagedInstance>>,
     /// The masters.
     pub masters: MastersObserved,
 }

@@ -73,6 +73,7 @@ pub fn plan(request: &OperationRequest, facts: &Facts<'_>) -> Result<Plan, Vec<R
         OperationRequest::MasterTransferLeader { to } => {
             nodes::transfer(request, to.as_ref(), facts)
         }
+        OperationRequest::Reset => nodes::reset(request, facts),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::Facts;
 type Taken = BTreeMap<(String, u16), String>;
 
 /// A refusal for every port of the new component's instances that somebody has on that host: a
-/// node itself, an instance of another component, or one of its own.
+/// node itself, an instance of another component, one that was let go, or one of its own.
 pub(crate) fn clashes(
     spec: &ComponentSpec,
     rules: &dyn PackRules,
@@ -63,6 +63,15 @@ fn taken(facts: &Facts<'_>) -> Taken {
             for host in [host, &node.address] {
                 let owner = format!("the {what} port of node `{}`", node.name);
                 taken.insert((host.to_owned(), port), owner);
+            }
+        }
+    }
+    for (node, left) in &facts.observations.unmanaged {
+        let Some(node) = metadata.nodes.get(node) else { continue };
+        for left in left {
+            for port in &left.ports {
+                let owner = format!("the unmanaged process {} of `{}`", left.pid, left.instance);
+                taken.insert((node.address.clone(), *port), owner);
             }
         }
     }

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     commands::{
         audit, completions, component, doctor, enrolment, explain, help, keygen, login, logout,
-        master, node as nodes, operation, recover, setting, status, token, version, whoami,
+        master, node as nodes, operation, recover, reset, setting, status, token, version, whoami,
     },
     dev, node,
     ui::Format,
@@ -83,6 +83,7 @@ pub(crate) enum Command {
     Operation(operation::OperationCommand),
     #[command(subcommand)]
     Recover(recover::RecoverCommand),
+    Reset(reset::ResetArgs),
     #[command(subcommand)]
     Setting(setting::SettingCommand),
     #[command(subcommand)]

@@ -19,7 +19,7 @@ use crate::{
     cli::{Cli, Command},
     commands::{
         Session, audit, completions, component, doctor, enrolment, explain, help, keygen, login,
-        logout, master, operation, recover, setting, status, token, version, whoami,
+        logout, master, operation, recover, reset, setting, status, token, version, whoami,
     },
     node::{FolderArgs, Folders},
     ui::{Failure, Outcome},
@@ -98,6 +98,7 @@ fn run(session: &Session, command: &Command) -> Outcome {
         Command::Component(command) => block_on(component::run(session, command)),
         Command::Operation(command) => block_on(operation::run(session, command)),
         Command::Recover(command) => block_on(recover::run(session, command)),
+        Command::Reset(args) => block_on(reset::run(session, args)),
         Command::Setting(command) => block_on(setting::run(session, command)),
         Command::Audit(command) => block_on(audit::run(session, command)),
         Command::Login(args) => block_on(login::run(session, args)),

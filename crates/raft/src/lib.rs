@@ -14,6 +14,7 @@ mod network;
 mod node;
 mod ondisk;
 mod proto;
+mod purge;
 mod recovery;
 #[cfg(feature = "sim")]
 pub mod sim;
@@ -28,5 +29,6 @@ pub use node::{
     Leadership, MastersRouterService, OpenReport, PeerStatus, RaftNode, RaftOptions, RaftStatus,
     Role, Superseded,
 };
+pub use purge::{Purged, purge};
 pub use recovery::{Held, Place, inspect, rebuild};
 pub use troubles::Troubles;

@@ -6,7 +6,7 @@ mod support;
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
 
 use quorate_model::{Epoch, Generation, NodeId, Term, Timestamp};
-use quorate_raft::{Held, Place, RaftOptions, Superseded, inspect, rebuild};
+use quorate_raft::{Held, Place, RaftOptions, Superseded, inspect, purge, rebuild};
 use quorate_state::{Command, Proposal};
 use support::{Master, World, eventually, leader_of, put, value};
 
@@ -261,4 +261,56 @@ async fn a_damaged_or_foreign_folder_is_not_read_as_if_it_were_whole() {
         }
     }
     assert!(damaged > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purge_leaves_the_snapshot_and_no_byte_of_what_was_logged_before() {
+    let world = World::new();
+    let addrs = stopped(&world).await;
+    let at = place(&world, 1);
+    let vote = held(&world, 1).vote;
+    assert_eq!(purge(&at).unwrap(), None, "there is no snapshot yet");
+
+    // Three masters go on; one makes a snapshot, gets one entry more, and is purged.
+    let mut masters = Vec::new();
+    for (node, addr) in (1..).zip(addrs) {
+        masters.push(start_in(&world, node, addr, 0).await);
+    }
+    let leader = leader_of(&masters.iter().collect::<Vec<_>>()).await;
+    let applied = masters[leader].node.state().borrow().applied;
+    eventually("all is applied", || masters[0].node.state().borrow().applied >= applied).await;
+    masters[0].node.snapshot_of(applied).await.unwrap();
+    let snapshot = masters[0].node.status().snapshot.unwrap();
+    masters[leader].node.propose(put("later", "v")).await.unwrap().unwrap();
+    eventually("one more", || value(&masters[0].node.state().borrow(), "later").is_some()).await;
+    masters.remove(0).stop().await;
+    let (before, old) = (held(&world, 1), content(&world.folder(1)));
+
+    let purged = purge(&at).unwrap().unwrap();
+    assert_eq!(purged.snapshot, snapshot);
+    assert!((1..=3).contains(&purged.entries), "{purged:?}");
+    assert_eq!(purge(&at).unwrap(), Some(purged), "twice is once");
+    let (after, new) = (held(&world, 1), content(&world.folder(1)));
+    assert_eq!(after.vote.map(|it| it.0), before.vote.map(|it| it.0));
+    assert!(after.vote.map(|it| it.0) >= vote.map(|it| it.0));
+    assert_eq!((after.last_log, &after.voters), (before.last_log, &before.voters));
+    assert_eq!(after.state, before.state);
+    assert_eq!(new.keys().collect::<Vec<_>>(), old.keys().collect::<Vec<_>>());
+    // Sealed records are random bytes: a run of them that is in both files was kept.
+    let random = |bytes: &[u8]| bytes.iter().collect::<std::collections::BTreeSet<_>>().len() > 26;
+    let runs: std::collections::BTreeSet<&[u8]> =
+        old["log.redb"].chunks_exact(32).filter(|run| random(run)).collect();
+    assert!(runs.len() > 100, "{}", runs.len());
+    let kept = new["log.redb"].windows(32).filter(|run| runs.contains(run)).count();
+    assert_eq!(kept, 0);
+
+    // It goes on where it was.
+    let back = start_in(&world, 1, addrs[0], 0).await;
+    masters[0].node.propose(put("at-last", "v")).await.unwrap().unwrap();
+    eventually("it follows", || value(&back.node.state().borrow(), "at-last").is_some()).await;
+    assert!(value(&back.node.state().borrow(), "k7").is_some());
+    back.stop().await;
+    for master in masters {
+        master.stop().await;
+    }
 }

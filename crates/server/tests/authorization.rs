@@ -110,6 +110,8 @@ async fn a_viewer_changes_nothing_and_an_operator_lets_nobody_in() {
         ("PUT", "/admin/api/masters/votes", Some(json!({ "nodes": ["n1"], "votes": true }))),
         ("PUT", "/admin/api/nodes/n1/priority", Some(json!({ "priority": 1 }))),
         ("GET", "/admin/api/audit", None),
+        ("POST", "/admin/api/reset", Some(json!({}))),
+        ("POST", "/admin/api/reset?plan=true", Some(json!({}))),
     ];
     for (method, path, body) in changes {
         let (status, answer) = call(&master, method, path, Some(&viewer), body.clone()).await;
@@ -118,11 +120,20 @@ async fn a_viewer_changes_nothing_and_an_operator_lets_nobody_in() {
             (StatusCode::FORBIDDEN, &json!("Q3003")),
             "{method} {path}: {answer}"
         );
-        let administers =
-            ["tokens", "audit", "enrolments", "api/masters/", "priority", "upgrade", "binaries"]
-                .iter()
-                .chain(&["/remove", "/replace"])
-                .any(|part| path.contains(part));
+        let administers = [
+            "tokens",
+            "audit",
+            "enrolments",
+            "api/masters/",
+            "priority",
+            "upgrade",
+            "binaries",
+            "/remove",
+            "/replace",
+            "reset",
+        ]
+        .iter()
+        .any(|part| path.contains(part));
         let (status, answer) = call(&master, method, path, Some(&operator), body).await;
         assert_eq!(status == StatusCode::FORBIDDEN, administers, "{method} {path}: {answer}");
     }

@@ -53,8 +53,7 @@ pub struct AuditTrail {
 impl AuditTrail {
     pub(crate) fn record(&mut self, index: LogIndex, proposal: &Proposal, outcome: &Outcome) {
         let (action, target) = proposal.command.audit_words();
-        let previous = self.entries.last().map_or(self.base, |entry| entry.hash);
-        let mut entry = AuditEntry {
+        self.push(AuditEntry {
             index,
             at: proposal.at,
             principal: proposal.principal.clone(),
@@ -62,7 +61,38 @@ impl AuditTrail {
             target,
             refused: outcome.as_ref().err().map(|refusal| refusal.code),
             hash: [0; 32],
-        };
+        });
+    }
+
+    /// Records what a command did besides being applied.
+    pub(crate) fn note(
+        &mut self,
+        index: LogIndex,
+        at: Timestamp,
+        principal: &str,
+        action: &str,
+        target: String,
+    ) {
+        self.push(AuditEntry {
+            index,
+            at,
+            principal: principal.to_owned(),
+            action: action.to_owned(),
+            target,
+            refused: None,
+            hash: [0; 32],
+        });
+    }
+
+    /// Forgets every entry; the hash of the last one stays in the chain, so that whoever kept the
+    /// trail elsewhere can show that this one goes on from it.
+    pub(crate) fn begin_anew(&mut self) {
+        self.base = self.entries.last().map_or(self.base, |entry| entry.hash);
+        self.entries = Vector::new();
+    }
+
+    fn push(&mut self, mut entry: AuditEntry) {
+        let previous = self.entries.last().map_or(self.base, |entry| entry.hash);
         entry.hash = chained(&previous, &entry);
         self.entries.push_back(entry);
         if self.entries.len() > KEPT

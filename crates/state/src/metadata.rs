@@ -145,6 +145,9 @@ pub struct InstanceRecord {
     pub generation: Generation,
     /// A process started for an older generation than this is restarted once.
     pub start_generation: Generation,
+    /// The generation it was created with; what was started for an older one is not of it.
+    #[serde(default)]
+    pub first_generation: Generation,
 }
 
 /// A managed component, as decided.
@@ -196,11 +199,12 @@ impl Metadata {
         self.nodes.iter().find(|(_, node)| node.name == *name).map(|(id, node)| (*id, node))
     }
 
-    /// The unfinished operation that locks a subject.
+    /// The unfinished operation that locks a subject, or one that it overlaps with.
     #[must_use]
     pub fn lock_on(&self, subject: &Subject) -> Option<&Arc<Operation>> {
         self.operations.values().find(|operation| {
-            !operation.status.is_final() && operation.plan.locks.contains(subject)
+            !operation.status.is_final()
+                && operation.plan.locks.iter().any(|held| held.overlaps(subject))
         })
     }
 
@@ -211,6 +215,8 @@ impl Metadata {
             Subject::Component { name } => self.components.get(name).map(|known| known.revision),
             Subject::Masters => Some(self.masters_revision),
             Subject::Node { node } => self.nodes.get(node).map(|known| known.revision),
+            // Plans are made for what is in it.
+            Subject::Cluster => None,
         }
     }
 
@@ -237,6 +243,7 @@ impl Metadata {
                         run: record.run,
                         generation: record.generation,
                         start_generation: record.start_generation,
+                        first_generation: record.first_generation,
                         epoch,
                         term,
                     });

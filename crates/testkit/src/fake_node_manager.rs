@@ -120,6 +120,7 @@ impl Fake {
             order: None,
             reads_level: 1,
             checkup: None,
+            unmanaged: Vec::new(),
         }
     }
 }

@@ -10,6 +10,7 @@ mod events;
 mod masters;
 mod nodes;
 mod operations;
+mod reset;
 mod settings;
 mod status;
 mod tokens;
@@ -28,9 +29,10 @@ pub use masters::{
 };
 pub use nodes::{
     MasterView, NodeManagerView, RemoveNodeBody, ReplaceNodeBody, RestartNodesBody,
-    TransferLeaderBody, UpgradeNodesBody,
+    TransferLeaderBody, UnmanagedView, UpgradeNodesBody,
 };
 pub use operations::{OperationSummary, OperationView, PlanView, StepView, TranscriptView};
+pub use reset::ResetBody;
 pub use settings::{SettingBody, SettingView, SettingWritten};
 pub use status::{Precondition, ReadinessView, RecoveryView, StatusView};
 pub use tokens::{CreateTokenBody, TokenCreated, TokenView};

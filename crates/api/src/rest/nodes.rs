@@ -61,10 +61,25 @@ pub struct NodeManagerView {
     pub last_report_ms: Option<u64>,
     /// How many instances it carries.
     pub instances: usize,
+    /// What runs on its host of instances that were let go, by a reset for example.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmanaged: Vec<UnmanagedView>,
     /// The version of its binary.
     pub version: String,
     /// Why it is not ready, in words; empty when it is.
     pub reason: String,
+}
+
+/// A process that goes on running although nobody looks after it any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UnmanagedView {
+    /// The name its instance had.
+    pub instance: String,
+    /// The component that belonged to.
+    pub component: String,
+    /// Its process id.
+    pub pid: u32,
 }
 
 /// Which nodes to restart, and how.

@@ -13,6 +13,9 @@ pub struct PlanView {
     pub steps: Vec<StepView>,
     /// What it locks while it runs.
     pub locks: Vec<String>,
+    /// The hash by which it must be confirmed, where a plain yes does not do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confirm: Option<String>,
 }
 
 /// One step of a plan or of an operation.
@@ -21,7 +24,8 @@ pub struct PlanView {
 pub struct StepView {
     /// Its number, from 1.
     pub number: usize,
-    /// The instruction: `require`, `desire`, `await`, `member`, `voter`, `node`, `verify`.
+    /// The instruction: `require`, `desire`, `await`, `member`, `voter`, `node`,
+    /// `cluster`, `verify`.
     pub kind: String,
     /// What is done.
     pub title: String,

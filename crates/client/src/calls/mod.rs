@@ -9,6 +9,7 @@ mod health;
 mod masters;
 mod nodes;
 mod operations;
+mod reset;
 mod settings;
 mod status;
 mod tokens;

@@ -63,6 +63,7 @@ pub(super) fn manager(number: u16, name: &str, instances: usize) -> NodeManagerV
         address: format!("10.0.0.{number}"),
         last_report_ms: Some(400),
         instances,
+        unmanaged: Vec::new(),
         version: "0.1.0".to_owned(),
         reason: String::new(),
     }
@@ -153,6 +154,7 @@ pub(super) fn restart_plan(component: &str) -> PlanView {
         title: format!("component restart {component}"),
         steps,
         locks: vec![component.to_owned()],
+        confirm: None,
     }
 }
 

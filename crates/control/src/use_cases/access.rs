@@ -38,7 +38,7 @@ async fn begin_session(control: &Control, login: &Login) -> Result<LoginAnswer, 
     let state = control.linearized().await?;
     let wrong = || {
         Refusal::new(codes::LOGIN_FAILED, "the user name or the password is wrong")
-            .hint("check both; a new cluster begins with admin/admin")
+            .hint("check both; a new cluster begins with admin/admin, one that was reset with the password that `quorate reset` said")
     };
     let name = UserName::new(login.username.as_str()).map_err(|_| wrong())?;
     let user = state.iam.users.get(&name).cloned();
@@ -80,7 +80,7 @@ async fn verify_off_thread(
 
 /// Runs a hashing of a password when it is its turn. The turn ends with the hashing, not with the
 /// caller: one who hangs up early makes no room for another.
-async fn hash_off_thread<T: Send + 'static>(
+pub(super) async fn hash_off_thread<T: Send + 'static>(
     control: &Control,
     hashing: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
@@ -163,14 +163,7 @@ pub async fn change_password(
     if !verify_off_thread(control, change.current.clone(), user.as_ref()).await? {
         return Err(Refusal::new(codes::LOGIN_FAILED, "the present password is wrong"));
     }
-    let weak = |cause: &str| {
-        Refusal::new(codes::PASSWORD_TOO_WEAK, "the new password is too weak")
-            .cause(cause)
-            .hint("take four random words, or a password manager's choice")
-    };
-    if change.new.chars().count() < SHORTEST_PASSWORD {
-        return Err(weak("it has fewer than 12 characters"));
-    }
+    check_new_password(&change.new)?;
     if change.new == change.current {
         return Err(weak("it is the present one"));
     }
@@ -186,6 +179,20 @@ pub async fn change_password(
         user: User { password_hash, must_change_password: false, ..user },
     };
     control.propose_as(principal.audit_name(), None, command).await.map(|_| ())
+}
+
+/// Whether a password is long enough.
+pub(super) fn check_new_password(new: &str) -> Result<(), Refusal> {
+    if new.chars().count() < SHORTEST_PASSWORD {
+        return Err(weak("it has fewer than 12 characters"));
+    }
+    Ok(())
+}
+
+fn weak(cause: &str) -> Refusal {
+    Refusal::new(codes::PASSWORD_TOO_WEAK, "the new password is too weak")
+        .cause(cause)
+        .hint("take four random words, or a password manager's choice")
 }
 
 /// Who is logged in.

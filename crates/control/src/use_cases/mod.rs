@@ -15,6 +15,7 @@ pub mod masters;
 pub mod metrics;
 pub mod nodes;
 pub mod operations;
+pub mod reset;
 pub mod settings;
 pub mod status;
 pub mod tokens;

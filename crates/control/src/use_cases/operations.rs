@@ -1,7 +1,7 @@
 //! Operations: planning, submitting, looking, pausing, resuming, aborting.
 
 use quorate_api::rest::{OperationSummary, OperationView, PlanView};
-use quorate_model::{OperationId, OperationRequest, Refusal, RequestId, codes};
+use quorate_model::{OperationId, OperationRequest, Plan, Refusal, RequestId, codes};
 use quorate_state::{Applied, Command};
 
 use crate::{Control, Permission, Principal, views};
@@ -44,10 +44,22 @@ pub async fn submit(
             return repeated.ok_or(refusals);
         }
     };
+    submit_plan(control, principal, Permission::Operate, plan, request_id).await
+}
+
+/// Lets a plan begin that was made just now.
+pub(super) async fn submit_plan(
+    control: &Control,
+    principal: &Principal,
+    permission: Permission,
+    plan: Plan,
+    request_id: Option<RequestId>,
+) -> Result<OperationView, Vec<Refusal>> {
+    let one = |refusal: Refusal| vec![refusal];
     // An id tells the moment: operations sort by it. A repeat is found by its key, not by its id.
     let id = control.new_operation_id();
     let command = Command::SubmitOperation { id, plan, key: request_id };
-    let applied = control.change(principal, Permission::Operate, None, command).await;
+    let applied = control.change(principal, permission, None, command).await;
     // A concurrent repeat of this request may have been faster.
     let Applied::Operation(id) = applied.map_err(one)? else {
         return Err(one(Refusal::new(codes::INTERNAL, "the submission gave no operation")));
@@ -57,7 +69,7 @@ pub async fn submit(
 }
 
 /// The operation that a principal submitted under this key, if one was, read no earlier than now.
-async fn submitted(
+pub(super) async fn submitted(
     control: &Control,
     principal: &Principal,
     key: Option<&RequestId>,

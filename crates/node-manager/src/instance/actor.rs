@@ -3,9 +3,12 @@
 
 use std::{path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
-use quorate_model::{DesiredInstance, InstanceName, ProcessEnd, ProcessState, RunState};
+use quorate_model::{
+    DesiredInstance, InstanceName, ProcessEnd, ProcessState, Refusal, RunState, UnmanagedInstance,
+    codes,
+};
 use quorate_pack::RenderedInstance;
-use quorate_supervisor::{Attachment, StopSignal};
+use quorate_supervisor::{Attachment, Running, StopSignal};
 use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
 
@@ -13,7 +16,7 @@ use super::{
     Host,
     backoff::StartBackoff,
     certificates,
-    decision::{Decision, StartReason, StopReason, decide},
+    decision::{Decision, StartReason, StopReason, decide, is_stranger},
     observed::process_of,
     prepare::{StartTrouble, launch_spec, render, signal_of, write_out},
     prober::Prober,
@@ -34,6 +37,8 @@ pub(crate) struct Actor {
     instance: InstanceName,
     folder: PathBuf,
     orders: watch::Receiver<Option<DesiredInstance>>,
+    /// The newest order.
+    last: DesiredInstance,
     link: Link,
     /// Tells the prober which process to ask.
     running: watch::Sender<Option<RunKey>>,
@@ -48,12 +53,14 @@ pub(crate) struct Actor {
 }
 
 impl Actor {
-    /// An actor that follows `orders`; `None` means that the instance is none of ours.
+    /// An actor that follows `orders`; `None` means that the instance is none of ours any more,
+    /// and `last` says what it was.
     pub(crate) fn new(
         host: Arc<Host>,
         instance: InstanceName,
         folder: PathBuf,
         orders: watch::Receiver<Option<DesiredInstance>>,
+        last: DesiredInstance,
     ) -> Self {
         Self {
             link: host.link.clone(),
@@ -62,6 +69,7 @@ impl Actor {
             instance,
             folder,
             orders,
+            last,
             running: watch::Sender::new(None),
             backoff: StartBackoff::new(),
             running_since: None,
@@ -89,7 +97,14 @@ impl Actor {
                 self.let_go().await;
                 continue;
             };
+            self.last.clone_from(&desired);
+            self.host.board.set_unmanaged(&self.instance, None);
             match self.host.supervisor.attach(&self.instance).await {
+                Ok(Attachment::Running(running))
+                    if is_stranger(desired.first_generation, &running) =>
+                {
+                    self.leave_alone(&desired, &running).await;
+                }
                 Ok(attachment) => {
                     self.take_note(&attachment);
                     // After the note: an order that comes with a crash is carried out at once.
@@ -116,8 +131,67 @@ impl Actor {
         self.maintained = None;
         self.backoff = StartBackoff::new();
         self.host.board.remove(&self.instance);
-        // An error ends the loop.
-        let _ = self.orders.changed().await;
+        let ports = self.ports();
+        loop {
+            let left = match self.host.supervisor.attach(&self.instance).await {
+                Ok(Attachment::Running(running)) => Some(UnmanagedInstance {
+                    component: self.last.component.name.clone(),
+                    instance: self.instance.clone(),
+                    pid: running.pid,
+                    ports: ports.clone(),
+                }),
+                Ok(_) => None,
+                // What is not known is not said to be gone.
+                Err(_) => {
+                    if tokio::time::timeout(TROUBLE_PAUSE, self.orders.changed()).await.is_ok() {
+                        return;
+                    }
+                    continue;
+                }
+            };
+            let runs = left.is_some();
+            self.host.board.set_unmanaged(&self.instance, left);
+            if !runs {
+                // An error ends the loop.
+                let _ = self.orders.changed().await;
+                return;
+            }
+            let ended = self.host.supervisor.watch(&self.instance);
+            tokio::select! {
+                _ = self.orders.changed() => return,
+                status = ended => if status.is_err() {
+                    tokio::time::sleep(TROUBLE_PAUSE).await;
+                },
+                () = tokio::time::sleep(MAINTAIN_EVERY) => {}
+            }
+        }
+    }
+
+    /// The ports that the last order has the instance listen on.
+    fn ports(&self) -> Vec<u16> {
+        render(&self.host.catalog, &self.last, self.folder.clone())
+            .map_or_else(|_| Vec::new(), |rendered| rendered.ports)
+    }
+
+    /// Says what is wrong, and waits until it may be otherwise.
+    async fn leave_alone(&mut self, desired: &DesiredInstance, found: &Running) {
+        let refusal = Refusal::new(
+            codes::INSTANCE_LEFT_RUNNING,
+            format!("an earlier `{}` still runs here, unmanaged", self.instance),
+        )
+        .cause(format!("process {} was started for an instance that is gone", found.pid))
+        .hint(format!("stop it on its host (kill {}); then this one goes on", found.pid));
+        warn!(instance = %self.instance, %refusal, "what runs under this name is left alone");
+        self.running.send_replace(None);
+        let process = ProcessState::Failed { refusal };
+        self.host.board.set_process(desired, process, self.starts.history());
+        let ended = self.host.supervisor.watch(&self.instance);
+        tokio::select! {
+            _ = self.orders.changed() => {}
+            status = ended => if status.is_err() {
+                self.wait_for(TROUBLE_PAUSE).await;
+            },
+        }
     }
 
     /// Learns from what was found: how often it was started, and that it ended by itself.

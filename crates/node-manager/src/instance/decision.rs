@@ -1,7 +1,7 @@
 //! What to do about an instance, given its order and what became of its process: pure.
 
 use quorate_model::{Generation, RunState};
-use quorate_supervisor::Attachment;
+use quorate_supervisor::{Attachment, Running};
 
 /// What to do about an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,12 @@ pub(crate) enum StartReason {
     Failed,
 }
 
+/// Whether what runs belongs to an earlier instance of the same name: then it is neither adopted
+/// nor stopped, and nothing is started beside it.
+pub(crate) fn is_stranger(first_generation: Generation, running: &Running) -> bool {
+    running.generation < first_generation
+}
+
 /// Decides. A process is compared with the order by its start generation alone: nothing else
 /// about an order ends a process that runs and shall run.
 pub(crate) fn decide(
@@ -70,7 +76,7 @@ pub(crate) fn decide(
 #[cfg(test)]
 mod tests {
     use quorate_model::{ExitStatus, Timestamp};
-    use quorate_supervisor::{Running, StartFailure, StartFailureKind};
+    use quorate_supervisor::{StartFailure, StartFailureKind};
 
     use super::*;
 
@@ -129,6 +135,16 @@ mod tests {
         ];
         for (run, attachment, expected) in table {
             assert_eq!(decide(run, Generation(5), &attachment), expected, "{run:?} {attachment:?}");
+        }
+    }
+
+    #[test]
+    fn a_process_of_an_earlier_instance_of_the_name_is_left_alone() {
+        for (generation, stranger) in [(3, true), (4, false), (5, false)] {
+            let Attachment::Running(running) = running(generation) else { unreachable!() };
+            assert_eq!(is_stranger(Generation(4), &running), stranger, "{generation}");
+            // Orders of before this was told apart.
+            assert!(!is_stranger(Generation(0), &running));
         }
     }
 

@@ -171,6 +171,7 @@ impl<'a> Conversation<'a> {
             obeyed: told.obeyed,
             order: told.report,
             reads_level: self.parts.reads_level,
+            unmanaged: self.parts.board.unmanaged(),
         };
         let json = match serde_json::to_string(&report) {
             Ok(json) => json,

@@ -38,6 +38,7 @@ fn order(pack: &str, instance: &str, command: &[&str]) -> DesiredInstance {
         run: RunState::Running,
         generation: Generation(1),
         start_generation: Generation(1),
+        first_generation: Generation(0),
         epoch: Epoch(1),
         term: Term(1),
     }

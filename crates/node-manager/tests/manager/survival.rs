@@ -1,6 +1,6 @@
 //! Instances outlive the node manager, and the next one finds them as they were.
 
-use quorate_model::{ExitStatus, Generation};
+use quorate_model::{ExitStatus, Generation, ProcessState, codes};
 use rustix::process::Signal;
 
 use crate::{
@@ -94,4 +94,41 @@ fn a_leader_that_comes_back_finds_what_was_obeyed() {
     leader.die();
     let seen = next.observed("db-1", "running", runs);
     assert_eq!(seen.generation, Generation(4));
+}
+
+#[test]
+fn what_is_let_go_runs_on_is_told_and_is_no_part_of_what_comes_under_its_name() {
+    let (host, leader) = (Host::new(), FakeMaster::leader(1, 1, 1));
+    leader.desire([script("db-1", TALKER)]);
+    let manager = host.manage(&[&leader]);
+    let pid = pid_of(&leader.observed("db-1", "running", runs));
+    // As after a reset: nothing is desired any more.
+    leader.desire([]);
+    let left = |report: &quorate_model::NodeReport| {
+        report.instances.is_empty() && report.unmanaged.iter().any(|left| left.pid == pid)
+    };
+    let report = leader.report("let go", left);
+    assert_eq!(report.unmanaged[0].instance.as_str(), "db-1");
+    manager.stop();
+    let _manager = host.manage(&[&leader]);
+    leader.report("still let go after a restart", left);
+
+    // A new instance of the name: what runs is neither stopped nor adopted.
+    let mut anew = script("db-1", TALKER).at(1, 1, 8);
+    (anew.start_generation, anew.first_generation) = (Generation(8), Generation(7));
+    for order in [anew.clone().stopped(7), anew] {
+        let generation = order.generation;
+        leader.desire([order]);
+        let refused = |it: &quorate_model::InstanceObservation| {
+            it.generation == generation
+                && matches!(&it.process, ProcessState::Failed { refusal }
+                    if refusal.code == codes::INSTANCE_LEFT_RUNNING)
+        };
+        leader.observed("db-1", "refused", refused);
+        assert!(lives(pid));
+    }
+    kill(pid, Signal::KILL);
+    let seen = leader.observed("db-1", "its own process", runs);
+    assert_ne!(pid_of(&seen), pid);
+    assert!(leader.last_report().unwrap().unmanaged.is_empty());
 }

@@ -282,8 +282,8 @@ fn obeyed(node: &Node, obeyed: Generation, report: Option<&OrderReport>) -> Resu
     match (told.map(|report| &report.outcome), &order.kind) {
         (Some(OrderOutcome::Failed { refusal }), _) => Err(refusal.clone()),
         (Some(OrderOutcome::Done { .. }), _) => Ok(()),
-        (_, OrderKind::Restart) if obeyed >= generation => Ok(()),
-        (_, OrderKind::Restart) => {
+        (_, OrderKind::Restart | OrderKind::Purge) if obeyed >= generation => Ok(()),
+        (_, OrderKind::Restart | OrderKind::Purge) => {
             Err(not_yet(format!("`{}` has not come back from its restart", node.name))
                 .cause(format!(
                     "it was ordered under generation {generation} and has obeyed {obeyed}"

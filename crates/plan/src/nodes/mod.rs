@@ -1,9 +1,11 @@
-//! Operations on Quorate's own nodes: restart, upgrade, remove, replace, and who leads the masters.
+//! Operations on Quorate's own nodes: restart, upgrade, remove, replace, reset, and who leads the
+//! masters.
 
 mod conditions;
 mod observed;
 mod remove;
 mod replace;
+mod reset;
 mod restart;
 mod transfer;
 mod upgrade;
@@ -17,6 +19,8 @@ pub(crate) use conditions::Nodes;
 pub use observed::{LEVEL_LAG, MASTER_FRESH_FOR, MasterObserved, MastersObserved};
 pub(crate) use remove::plan as remove;
 pub(crate) use replace::plan as replace;
+pub use reset::confirmation;
+pub(crate) use reset::plan as reset;
 pub(crate) use restart::plan as restart;
 pub(crate) use transfer::plan as transfer;
 pub(crate) use upgrade::{Upgrade, plan as upgrade};

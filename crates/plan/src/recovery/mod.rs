@@ -228,7 +228,7 @@ impl RecoveryPlan {
 
 /// The documents hold nothing that JSON cannot, so the empty text of a failure is never hashed; if
 /// it were, it would only make documents unequal to what they say.
-fn sha256_of(document: &impl Serialize) -> String {
+pub(crate) fn sha256_of(document: &impl Serialize) -> String {
     let json = serde_json::to_vec(document).unwrap_or_default();
     quorate_model::hex(&Sha256::digest(json))
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use quorate_model::{ComponentSpec, NodeId, OperationRequest, PackName, Subject, codes};
+use quorate_model::{
+    ComponentSpec, NodeId, OperationRequest, PackName, Subject, UnmanagedInstance, codes,
+};
 
 use super::{
     golden::golden,
@@ -101,4 +103,27 @@ fn no_two_on_one_host_get_the_same_port() {
         let causes: Vec<_> = refusals.iter().filter_map(|refusal| refusal.cause.clone()).collect();
         assert_eq!(causes, expected, "{instances:?}");
     }
+}
+
+#[test]
+fn nothing_is_created_over_a_process_that_was_let_go() {
+    let mut world = World::bare();
+    let left = UnmanagedInstance {
+        component: component("old"),
+        instance: instance("new-1"),
+        pid: 4711,
+        ports: vec![8080],
+    };
+    world.seen.unmanaged.insert(NodeId(2), vec![left]);
+    // On another host the name is free, and so is the port.
+    assert!(world.plan(&create(listening("new", &[(1, 8080)]))).is_ok());
+    let refusals = world.plan(&create(listening("new", &[(2, 8081)]))).unwrap_err();
+    assert_eq!(refusals.len(), 1, "{refusals:?}");
+    assert_eq!(refusals[0].code, codes::INSTANCE_LEFT_RUNNING);
+    assert!(refusals[0].hint.as_ref().unwrap().contains("kill 4711"), "{refusals:?}");
+    // Under another name the port is still taken.
+    let refusals = world.plan(&create(listening("other", &[(2, 8080)]))).unwrap_err();
+    assert_eq!(refusals[0].code, codes::PORT_CLASH);
+    let cause = refusals[0].cause.as_ref().unwrap();
+    assert!(cause.contains("the unmanaged process 4711 of `new-1`"), "{cause}");
 }

@@ -6,7 +6,7 @@ use quorate_model::{
     Condition, Generation, NamedNode, NodeId, NodeOrder, OperationRequest, OrderKind, StepKind,
     codes,
 };
-use quorate_plan::{MasterObserved, MastersObserved};
+use quorate_plan::{MasterObserved, MastersObserved, confirmation};
 
 use super::{golden::golden, world::World};
 
@@ -53,6 +53,45 @@ fn remove(number: u64, allow_even: Option<&str>) -> OperationRequest {
 
 fn replace(old: u64, new: u64, take_name: bool) -> OperationRequest {
     OperationRequest::NodeReplace { old: node(old), new: node(new), take_name }
+}
+
+#[test]
+fn a_reset_tells_what_is_lost_and_purges_the_masters_one_by_one_the_leader_last() {
+    let mut world = World::voting(3, 1);
+    world.seen.masters = self::world(2).seen.masters;
+    golden("reset", &world.plan(&OperationRequest::Reset));
+}
+
+#[test]
+fn a_reset_waits_for_no_master_that_is_away_and_says_when_nobody_is_to_spare() {
+    let mut world = world(1);
+    silence(&mut world, 3);
+    golden("reset-1-away", &world.plan(&OperationRequest::Reset));
+}
+
+#[test]
+fn a_single_master_is_reset_by_itself() {
+    let mut world = world(1);
+    for number in [2, 3] {
+        world.state.metadata.nodes.remove(&NodeId(number));
+        world.seen.masters.members.remove(&NodeId(number));
+    }
+    golden("reset-1-master", &world.plan(&OperationRequest::Reset));
+}
+
+#[test]
+fn a_reset_is_confirmed_by_what_its_plan_shows_and_by_nothing_else() {
+    let hash = |world: &World| confirmation(&world.plan(&OperationRequest::Reset).unwrap());
+    let mut world = world(1);
+    let before = hash(&world);
+    assert_eq!(before.len(), 64);
+    world.seen.nodes.remove(&NodeId(4));
+    assert_eq!(hash(&world), before, "what does not matter does not change it");
+    world.add(super::world::spec("orders", "voting", 3));
+    assert_ne!(hash(&world), before, "there is more to lose");
+    world.seen.masters.leader = None;
+    let refusals = world.plan(&OperationRequest::Reset).unwrap_err();
+    assert_eq!(refusals[0].code, codes::NO_LEADER);
 }
 
 #[test]

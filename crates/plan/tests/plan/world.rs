@@ -72,6 +72,7 @@ impl World {
             run: RunState::Running,
             generation: Generation(5),
             start_generation: Generation(4),
+            first_generation: Generation(1),
         };
         for instance in &spec.instances {
             let observation = InstanceObservation {

@@ -20,6 +20,7 @@ pub(crate) mod master;
 pub(crate) mod node;
 pub(crate) mod operation;
 pub(crate) mod recover;
+pub(crate) mod reset;
 mod session;
 pub(crate) mod setting;
 pub(crate) mod status;

@@ -127,6 +127,11 @@ impl Folders {
         self.data.join("feature-level.json")
     }
 
+    /// There while a purge that was ordered is still to be done.
+    pub(crate) fn purge_mark(&self) -> PathBuf {
+        self.data.join(".purge")
+    }
+
     /// There once this node was removed from its cluster: what it says then.
     pub(crate) fn removed_file(&self) -> PathBuf {
         self.data.join("removed.json")
@@ -150,6 +155,19 @@ impl Folders {
     /// The Raft store as it was before a recovery began that epoch.
     pub(crate) fn raft_before_epoch(&self, epoch: Epoch) -> PathBuf {
         self.data.join(format!("raft.before-epoch-{epoch}"))
+    }
+
+    /// Every Raft store that a recovery has put aside.
+    pub(crate) fn rafts_put_aside(&self) -> std::io::Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.data)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name.to_str().is_some_and(|name| name.starts_with("raft.before-epoch-")) {
+                found.push(entry.path());
+            }
+        }
+        Ok(found)
     }
 
     /// The epoch of a master, when it is not the first.

@@ -220,13 +220,40 @@ impl Orders {
                 *known = others;
                 changed
             });
-            if let Some(order) = order {
+            let obeyed = self.told.borrow().obeyed;
+            if let Some(order) = order.filter(|order| order.generation > obeyed) {
+                if order.kind == OrderKind::Purge {
+                    self.prepare_purge(&control).await;
+                }
                 self.put(order);
             }
             if states.changed().await.is_err() {
                 return;
             }
         }
+    }
+
+    /// What the purge leaves is the newest snapshot: it must hold the order, and all before it.
+    async fn prepare_purge(&self, control: &Control) {
+        loop {
+            let applied = control.state().applied;
+            match control.raft().snapshot_of(applied).await {
+                Ok(()) => return,
+                Err(reason) => error!(%reason, "no snapshot could be made before the purge"),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Whether a purge that was ordered is still to be done, before anything else.
+    pub(super) fn purge_is_due(&self) -> bool {
+        self.folders.purge_mark().exists()
+    }
+
+    /// The purge is done.
+    pub(super) fn purged(&self) -> Result<(), Refusal> {
+        let mark = self.folders.purge_mark();
+        std::fs::remove_file(&mark).map_err(|error| refuse_file("remove", &mark, &error))
     }
 
     /// Tells in the log what became of the orders, as long as there is one.
@@ -294,6 +321,14 @@ impl Orders {
         let words = |refusal: Refusal| refusal.to_string();
         match &order.kind {
             OrderKind::Restart => {
+                self.restart(generation, image, ending).await?;
+                Ok(true)
+            }
+            OrderKind::Purge => {
+                // Done by the next process, again if it is interrupted; what it removes is needless
+                // in any case.
+                atomic_write(&self.folders.purge_mark(), b"", 0o600)
+                    .map_err(|error| error.to_string())?;
                 self.restart(generation, image, ending).await?;
                 Ok(true)
             }
@@ -438,6 +473,26 @@ mod tests {
         orders.put(order(8));
         obeying.await.unwrap();
         assert_eq!(ending.anew(), Some(Anew::Restarted));
+    }
+
+    #[tokio::test]
+    async fn a_purge_is_due_until_it_is_done_whatever_is_ordered_meanwhile() {
+        let temp = tempfile::tempdir().unwrap();
+        let folders = folders(temp.path());
+        let image = Image::of_program("/bin/true".into());
+        let purge = NodeOrder { generation: Generation(3), kind: OrderKind::Purge };
+        let orders = Orders::open(&folders).unwrap();
+        assert!(!orders.purge_is_due());
+        assert!(orders.try_obey(&purge, &image, &Nobody, &Ending::new()).await.unwrap());
+
+        let orders = Orders::open(&folders).unwrap();
+        assert!(orders.purge_is_due());
+        assert!(orders.try_obey(&order(4), &image, &Nobody, &Ending::new()).await.unwrap());
+        let orders = Orders::open(&folders).unwrap();
+        assert!(orders.purge_is_due());
+        assert_eq!(orders.told().borrow().obeyed, Generation(4));
+        orders.purged().unwrap();
+        assert!(!Orders::open(&folders).unwrap().purge_is_due());
     }
 
     #[tokio::test]

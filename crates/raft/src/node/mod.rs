@@ -21,7 +21,7 @@ use std::{
 };
 
 use openraft::{BasicNode, Raft, RaftMetrics, async_runtime::watch::WatchReceiver};
-use quorate_model::{CommitTimes, NodeId, Refusal, codes};
+use quorate_model::{CommitTimes, LogIndex, NodeId, Refusal, codes};
 use quorate_state::State;
 use tokio::{
     sync::{mpsc, watch},
@@ -214,7 +214,18 @@ impl RaftNode {
     /// # Errors
     /// When the node has stopped or the snapshot does not come in time.
     pub async fn trigger_snapshot(&self) -> Result<(), RaftError> {
-        let target = self.status().applied;
+        self.snapshot_upto(self.status().applied).await
+    }
+
+    /// Makes a snapshot of everything up to an entry that is applied by now, and waits for it.
+    ///
+    /// # Errors
+    /// When the node has stopped or the snapshot does not come in time.
+    pub async fn snapshot_of(&self, applied: LogIndex) -> Result<(), RaftError> {
+        self.snapshot_upto(self.status().applied.max(Some(applied))).await
+    }
+
+    async fn snapshot_upto(&self, target: Option<LogIndex>) -> Result<(), RaftError> {
         let raft = &self.inner.shared.raft;
         let deadline = Instant::now() + WAIT;
         let mut ask_at = Instant::now();

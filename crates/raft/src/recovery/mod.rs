@@ -28,11 +28,11 @@ pub struct Place {
 }
 
 impl Place {
-    fn vault(&self) -> Vault {
+    pub(crate) fn vault(&self) -> Vault {
         Vault::new(self.keyring.clone(), self.cluster, self.node)
     }
 
-    fn log(&self) -> PathBuf {
+    pub(crate) fn log(&self) -> PathBuf {
         self.folder.join("log.redb")
     }
 }

@@ -13,6 +13,7 @@ mod masters;
 mod nodes;
 mod operations;
 mod ready;
+mod reset;
 mod settings;
 mod status;
 mod tokens;
@@ -74,6 +75,7 @@ use crate::events;
         masters::set_votes,
         masters::set_priority,
         audit::list,
+        reset::reset,
         ready::healthz,
         ready::readyz,
         crate::events::stream,
@@ -118,6 +120,7 @@ pub(crate) fn routes() -> Router<Admin> {
         .route("/masters/votes", put(masters::set_votes))
         .route("/nodes/{id}/priority", put(masters::set_priority))
         .route("/audit", get(audit::list))
+        .route("/reset", post(reset::reset))
         .route("/events", get(events::stream))
 }
 

@@ -54,7 +54,12 @@ fn create(state: &mut State, context: &Context<'_>, spec: &ComponentSpec) -> Res
         let generation = next_generation(state);
         instances.insert(
             instance.name.clone(),
-            InstanceRecord { run: RunState::Stopped, generation, start_generation: generation },
+            InstanceRecord {
+                run: RunState::Stopped,
+                generation,
+                start_generation: generation,
+                first_generation: generation,
+            },
         );
     }
     state.metadata.components.insert(

@@ -9,6 +9,7 @@ mod masters;
 mod nodes;
 mod operations;
 mod recovery;
+mod reset;
 mod settings;
 mod tokens;
 mod users;

@@ -7,7 +7,7 @@ use quorate_model::{
     StepRecord, StepStatus, Term, Timestamp, TranscriptEntry, Undo, codes,
 };
 
-use super::{Context, cluster, components, key_of_another_request, nodes, not_found};
+use super::{Context, cluster, components, key_of_another_request, nodes, not_found, reset};
 use crate::{Applied, Outcome, State};
 
 /// How many ended operations are kept.
@@ -108,7 +108,7 @@ fn forget_oldest(state: &mut State) {
     }
 }
 
-/// Begins a step. A `Desire`, `Node` or `Raise` step takes effect here, in the same command, and only the
+/// Begins a step. A `Desire`, `Node`, `Raise` or `Cluster` step takes effect here, in the same command, and only the
 /// first time: a new leader that begins it again orders nothing new.
 pub(super) fn begin_step(
     state: &mut State,
@@ -134,6 +134,9 @@ pub(super) fn begin_step(
             StepKind::Desire { change } => components::desire(state, context, change)?,
             StepKind::Node { node, action } => nodes::act(state, context, *node, action)?,
             StepKind::Raise { level } => cluster::raise(state, *level).map(|()| None)?,
+            StepKind::Cluster { action } => {
+                Some(reset::act(state, context, &mut operation, index, action)?)
+            }
             _ => None,
         };
         let record = &mut operation.records[index];

@@ -13,6 +13,7 @@ mod operations;
 mod properties;
 mod recovery;
 mod requests;
+mod reset;
 mod samples;
 mod settings;
 mod tokens;

@@ -121,7 +121,7 @@ fn commands() -> impl Strategy<Value = Command> {
     ]
 }
 
-fn proposals() -> impl Strategy<Value = Vec<Proposal>> {
+pub(crate) fn proposals() -> impl Strategy<Value = Vec<Proposal>> {
     let at = prop_oneof![
         20 => (0..3_600_000_u64).prop_map(|after| Timestamp(START.0 + after)),
         1 => Just(Timestamp(0)),

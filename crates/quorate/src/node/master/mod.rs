@@ -9,6 +9,7 @@ mod announce;
 mod leave;
 mod listen;
 mod out_of_service;
+mod purge;
 mod renewal;
 mod round;
 mod standing;

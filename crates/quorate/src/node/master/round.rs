@@ -19,6 +19,7 @@ use super::{
     leave::hand_over,
     listen::Sockets,
     out_of_service::OutOfService,
+    purge::purge_if_due,
     recovery, refuse_file,
     renewal::keep_renewed,
     standing,
@@ -142,6 +143,7 @@ impl Round<'_> {
         node: NodeId,
         dialer: &dial::NodeDialer,
     ) -> Result<RaftNode, Refusal> {
+        purge_if_due(self.folders, &self.orders, &self.keyring, node)?;
         let cluster = self.keyring.cluster();
         let own = recovery::load_epoch(self.folders)?;
         let mut options = RaftOptions::new(cluster, own.epoch, node, self.folders.raft());

@@ -1,9 +1,11 @@
 //! Masters and node managers.
 
+use std::fmt::Write as _;
+
 use quorate_api::rest::{MasterView, NodeManagerView};
 use serde::Serialize;
 
-use crate::ui::{Cell, Grid, Paint, duration::ago};
+use crate::ui::{Cell, Grid, Paint, Tone, duration::ago};
 
 /// All nodes, by what they do.
 #[derive(Debug, Serialize)]
@@ -57,5 +59,15 @@ pub(super) fn managers(managers: &[NodeManagerView], paint: Paint) -> String {
             Cell::new(&manager.reason),
         ]);
     }
-    grid.render(paint, "no node managers")
+    let mut text = grid.render(paint, "no node managers");
+    for manager in managers {
+        for left in &manager.unmanaged {
+            let line = format!(
+                "{}: process {} of `{}` runs unmanaged",
+                manager.name, left.pid, left.instance
+            );
+            let _ = writeln!(text, "{}", paint.text(Tone::Warn, &line));
+        }
+    }
+    text
 }

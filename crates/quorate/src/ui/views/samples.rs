@@ -57,6 +57,7 @@ pub(crate) fn status() -> StatusView {
             address: "10.0.0.4".to_owned(),
             last_report_ms: Some(800),
             instances: 1,
+            unmanaged: Vec::new(),
             version: "0.1.0".to_owned(),
             reason: String::new(),
         }],
@@ -134,6 +135,7 @@ pub(crate) fn plan() -> PlanView {
         title: "component restart orders".to_owned(),
         steps: steps(),
         locks: vec!["orders".to_owned()],
+        confirm: None,
     }
 }
 
