@@ -37,7 +37,7 @@ async fn stop(masters: impl IntoIterator<Item = Master>) {
 fn changes(state: &State) -> BTreeMap<String, usize> {
     let mut changes = BTreeMap::new();
     for entry in state.audit.entries.iter().filter(|entry| entry.refused.is_none()) {
-        *changes.entry(entry.target.clone()).or_default() += 1;
+        *changes.entry(entry.target.to_string()).or_default() += 1;
     }
     changes
 }

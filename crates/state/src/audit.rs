@@ -1,5 +1,7 @@
 //! The audit trail: derived from the log by `apply`, hash-chained, identical on every master.
 
+use std::sync::Arc;
+
 use imbl::Vector;
 use quorate_model::{LogIndex, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -18,11 +20,11 @@ pub struct AuditEntry {
     /// When it was proposed.
     pub at: Timestamp,
     /// Who asked.
-    pub principal: String,
+    pub principal: Arc<str>,
     /// What, such as `setting.put`.
-    pub action: String,
+    pub action: Arc<str>,
     /// To what.
-    pub target: String,
+    pub target: Arc<str>,
     /// The code of the refusal; `None` when it was applied.
     #[serde(default)]
     pub refused: Option<quorate_model::Code>,
@@ -56,9 +58,9 @@ impl AuditTrail {
         self.push(AuditEntry {
             index,
             at: proposal.at,
-            principal: proposal.principal.clone(),
-            action: action.to_owned(),
-            target,
+            principal: proposal.principal.as_str().into(),
+            action: action.into(),
+            target: target.into(),
             refused: outcome.as_ref().err().map(|refusal| refusal.code),
             hash: [0; 32],
         });
@@ -76,9 +78,9 @@ impl AuditTrail {
         self.push(AuditEntry {
             index,
             at,
-            principal: principal.to_owned(),
-            action: action.to_owned(),
-            target,
+            principal: principal.into(),
+            action: action.into(),
+            target: target.into(),
             refused: None,
             hash: [0; 32],
         });

@@ -30,9 +30,9 @@ fn view(entry: &AuditEntry) -> AuditView {
     AuditView {
         index: entry.index.0,
         at: entry.at.to_string(),
-        principal: entry.principal.clone(),
-        action: entry.action.clone(),
-        target: entry.target.clone(),
+        principal: entry.principal.to_string(),
+        action: entry.action.to_string(),
+        target: entry.target.to_string(),
         refused: entry.refused.map(|code| code.to_string()),
         hash: hex(&entry.hash),
     }

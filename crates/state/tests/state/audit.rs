@@ -22,15 +22,7 @@ fn changes_and_refused_attempts_are_recorded_with_who_and_what() {
         .audit
         .entries
         .iter()
-        .map(|one| {
-            (
-                one.index,
-                one.principal.as_str(),
-                one.action.as_str(),
-                one.target.as_str(),
-                one.refused,
-            )
-        })
+        .map(|one| (one.index, &*one.principal, &*one.action, &*one.target, one.refused))
         .collect();
     assert_eq!(
         lines,
@@ -62,9 +54,9 @@ fn the_chain_holds_and_breaks_where_anything_is_changed() {
     let changes: [(&str, Change); 7] = [
         ("index", |one| one.index = LogIndex(one.index.0 + 100)),
         ("at", |one| one.at = Timestamp(one.at.0 + 1)),
-        ("principal", |one| one.principal.push('x')),
-        ("action", |one| one.action.push('x')),
-        ("target", |one| one.target.push('x')),
+        ("principal", |one| one.principal = format!("{}x", one.principal).into()),
+        ("action", |one| one.action = format!("{}x", one.action).into()),
+        ("target", |one| one.target = format!("{}x", one.target).into()),
         ("refused", |one| one.refused = Some(Code(1))),
         ("hash", |one| one.hash[31] ^= 1),
     ];
@@ -86,8 +78,8 @@ fn text_moved_between_fields_an_entry_removed_and_another_base_break_the_chain()
     let world = World::with_orders();
     let mut moved = world.state.audit.clone();
     let entry = moved.entries.get_mut(1).unwrap();
-    let first = entry.target.remove(0);
-    entry.action.push(first);
+    let (first, rest) = entry.target.split_at(1);
+    (entry.action, entry.target) = (format!("{}{first}", entry.action).into(), rest.into());
     let mut removed = world.state.audit.clone();
     removed.entries.remove(2);
     let mut swapped = world.state.audit.clone();

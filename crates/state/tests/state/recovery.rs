@@ -21,8 +21,8 @@ fn a_recovery_begins_an_epoch_and_makes_tombstones_of_the_written_off() {
     let recovery = state.metadata.recovery.as_ref().unwrap();
     assert_eq!((recovery.keeper, recovery.plan_sha256.as_str()), (NodeId(1), "9f1ac0"));
     let audited = state.audit.entries.last().unwrap();
-    assert_eq!(audited.action, "cluster.recover");
-    assert_eq!(audited.target, "epoch 1 from n1, without n2, n7, plan 9f1ac0");
+    assert_eq!(&*audited.action, "cluster.recover");
+    assert_eq!(&*audited.target, "epoch 1 from n1, without n2, n7, plan 9f1ac0");
 }
 
 #[test]
