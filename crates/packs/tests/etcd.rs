@@ -122,6 +122,28 @@ async fn the_etcd_driver_conforms_on_a_single_member() {
 }
 
 #[tokio::test]
+async fn five_members_serve_and_nobody_without_a_certificate_is_answered() {
+    let mut processes = cluster(5);
+    start_all(&mut processes, driver().as_ref()).await;
+    let members = etcdctl_status(&processes);
+    assert_eq!(members.len(), 5);
+    assert!(members.iter().all(|(_, leader)| *leader == members[0].1), "{members:?}");
+
+    // Clients and peers alike: the one port asks for a certificate as the other does.
+    let names = processes.instances();
+    for port in processes.render(&names[0]).ports {
+        let stranger = Command::new("etcdctl")
+            .env("ETCDCTL_API", "3")
+            .arg(format!("--endpoints=https://127.0.0.1:{port}"))
+            .args(["--insecure-skip-tls-verify", "--command-timeout=3s"])
+            .args(["put", "key", "value"])
+            .output()
+            .unwrap();
+        assert!(!stranger.status.success(), "a stranger was answered at {port}");
+    }
+}
+
+#[tokio::test]
 async fn etcds_own_tool_sees_the_same_members_and_the_moved_leadership() {
     let mut processes = cluster(3);
     let driver = driver();

@@ -61,8 +61,9 @@ pub(crate) async fn pass_on(State(admin): State<Admin>, request: Request, next: 
         return Failure::from(no_leader("the master asked leads no longer")).into_response();
     }
     if admin.control.raft().status().leader.is_none() {
-        if is_change(&request) {
-            // Whether it can be done is known to a leader alone, which has the observations.
+        if is_change(&request) && admin.control.readiness().is_open() {
+            // Whether it can be done is known to a leader alone, which has the observations. Until
+            // the cluster has been ready, the gate says more.
             return Failure::from(no_leader("nobody was elected yet")).into_response();
         }
         // Without a leader the master at hand says what it knows: better than nothing at night.
@@ -82,8 +83,10 @@ pub(crate) async fn pass_on(State(admin): State<Admin>, request: Request, next: 
     }
 }
 
+/// A form of the console is none: its page says what is wrong to a person.
 fn is_change(request: &Request) -> bool {
     !matches!(*request.method(), Method::GET | Method::HEAD)
+        && request.uri().path().starts_with(quorate_api::BASE_PATH)
 }
 
 /// A copy of a request that this master can answer by itself when the leader does not: a page of
