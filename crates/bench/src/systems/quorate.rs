@@ -193,14 +193,16 @@ impl Quorate {
         self.internal.extend(ports.pop());
         self.admin.extend(ports.pop());
         self.members.grow();
-        let token = self.await_field("/admin/api/tokens", r#"{"role":"master"}"#, "token").await?;
+        let token = self
+            .await_field("/admin/api/tokens", r#"{"role":"master","autoApprove":true}"#, "token")
+            .await?;
         self.enrol(member, &["join", &token]).await?;
         Ok(member)
     }
 
     /// A join token.
     pub(crate) async fn token(&self, role: &str) -> Result<String, WriteError> {
-        let body = format!(r#"{{"role":"{role}"}}"#);
+        let body = format!(r#"{{"role":"{role}","autoApprove":true}}"#);
         let answer = self.call(0, "POST", "/admin/api/tokens", &body).await?;
         let token = answer["token"].as_str().map(str::to_owned);
         token.ok_or_else(|| WriteError("the answer holds no token".to_owned()))
