@@ -7,7 +7,11 @@ use quorate_model::{
 };
 use quorate_state::State;
 
-use super::{Nodes, act, require, step_down, verify, wait};
+use super::{
+    Nodes, act,
+    restart::{WHY_AWAIT_MASTER, before_master},
+    verify, wait,
+};
 use crate::{Facts, planner::DESIRE_DEADLINE_MS, recovery::sha256_of};
 
 /// The user that there is after a reset.
@@ -38,7 +42,7 @@ pub(crate) fn plan(request: &OperationRequest, facts: &Facts<'_>) -> Result<Plan
         ));
     }
     for node in &present {
-        steps.extend(restart(node, node.id == leader, &view, facts));
+        steps.extend(restart(node, &view, facts));
     }
     if away.is_empty() {
         steps.push(verify(
@@ -103,21 +107,10 @@ fn counted(number: usize, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
-fn restart(node: &NamedNode, leads: bool, view: &Nodes<'_>, facts: &Facts<'_>) -> Vec<Step> {
-    let mut steps = Vec::new();
+fn restart(node: &NamedNode, view: &Nodes<'_>, facts: &Facts<'_>) -> Vec<Step> {
     let voters: Vec<NodeId> = facts.observations.masters.voters().collect();
     let spared = view.quorate_without(node.id).is_ok() && voters != [node.id];
-    if spared {
-        steps.push(require(
-            Condition::MastersQuorateWithout { node: node.id },
-            format!("Require that the masters keep their quorum without `{}`", node.name),
-            "Counted on answers to the leader just before the restart: no master is taken away \
-             while another one is.",
-        ));
-    }
-    if leads && facts.observations.masters.heir(node.id).is_some() {
-        steps.push(step_down(node));
-    }
+    let mut steps = before_master(node, spared, facts);
     steps.push(purge(
         node,
         format!("Purge and restart `{}`", node.name),
@@ -131,11 +124,7 @@ fn restart(node: &NamedNode, leads: bool, view: &Nodes<'_>, facts: &Facts<'_>) -
              majority is there, so nobody leads until it is back."
         },
     ));
-    steps.push(wait(
-        node,
-        "The next master is touched only when this one has come back, answers the leader, and has \
-         everything that was committed meanwhile.",
-    ));
+    steps.push(wait(node, WHY_AWAIT_MASTER));
     steps
 }
 

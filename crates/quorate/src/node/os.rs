@@ -43,6 +43,10 @@ pub(crate) fn refuse_file(what: &str, path: &Path, error: &io::Error) -> Refusal
             Refusal::new(codes::FILE_ACCESS, format!("cannot {what} {}", path.display()))
                 .hint("run as the user that owns it, or move the folders with --root DIR")
         }
+        io::ErrorKind::NotFound => {
+            Refusal::new(codes::FILE_ACCESS, format!("cannot {what} {}", path.display()))
+                .hint("see that it is there and spelt so")
+        }
         _ => Refusal::new(codes::FILE_ACCESS, format!("cannot {what} {}", path.display())),
     };
     refusal.cause(error.to_string())

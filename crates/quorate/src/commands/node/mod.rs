@@ -37,3 +37,12 @@ pub(crate) async fn run(session: &Session, command: &NodeCommand) -> Outcome {
         NodeCommand::Priority(args) => priority::run(session, args).await,
     }
 }
+
+/// What a person is asked before something is done to all nodes, to the masters, or to some nodes.
+fn question(verb: &str, all: bool, masters: bool, nodes: &[String]) -> String {
+    match (all, masters) {
+        (true, _) => format!("{verb} all nodes?"),
+        (_, true) => format!("{verb} the masters?"),
+        _ => format!("{verb} {}?", nodes.join(", ")),
+    }
+}

@@ -41,11 +41,7 @@ pub(crate) async fn run(session: &Session, args: &RestartArgs) -> Outcome {
         all: args.all,
         accept_interruption: args.accept_interruption,
     };
-    let question = match (args.all, args.masters) {
-        (true, _) => "Restart all nodes?".to_owned(),
-        (_, true) => "Restart the masters?".to_owned(),
-        _ => format!("Restart {}?", args.nodes.join(", ")),
-    };
+    let question = super::question("Restart", args.all, args.masters, &args.nodes);
     change::run(
         session,
         &client,

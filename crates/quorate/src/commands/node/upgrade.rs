@@ -64,11 +64,7 @@ pub(crate) async fn run(session: &Session, args: &UpgradeArgs) -> Outcome {
         ready_within_ms: u64::try_from(args.ready_within.as_millis()).unwrap_or(u64::MAX),
         accept_interruption: args.accept_interruption,
     };
-    let question = match (args.all, args.masters) {
-        (true, _) => "Upgrade all nodes?".to_owned(),
-        (_, true) => "Upgrade the masters?".to_owned(),
-        _ => format!("Upgrade {}?", args.nodes.join(", ")),
-    };
+    let question = super::question("Upgrade", args.all, args.masters, &args.nodes);
     change::run(
         session,
         &client,
