@@ -81,10 +81,25 @@ impl Control {
         if self.node() != node {
             return Ok(Ok(format!("`{}` leads", self.name_of(self.node()))));
         }
-        match self.masters_observed().heir(node) {
+        match self.await_heir().await? {
             Some(heir) => self.hand_leadership_to(heir).await,
-            None => Ok(Err(failed("no other voting master answers and has caught up")
-                .hint("bring one back first: quorate status; then resume the operation"))),
+            None => Ok(Err(no_heir())),
+        }
+    }
+
+    /// Who could take over from this master, which leads. A leader that was elected a moment ago
+    /// has not heard of the others yet, so that it is waited for.
+    async fn await_heir(&self) -> Result<Option<NodeId>, ActorError> {
+        let until = Instant::now() + HAND_OVER;
+        loop {
+            if self.leading().is_none() {
+                return Err(ActorError::NotLeader);
+            }
+            let heir = self.masters_observed().heir(self.node());
+            if heir.is_some() || Instant::now() >= until {
+                return Ok(heir);
+            }
+            sleep(LOOK_EVERY).await;
         }
     }
 
@@ -112,20 +127,22 @@ impl Control {
     /// `node` votes no more; its vote goes to `heir`, if there is one.
     async fn without_vote(&self, node: NodeId, heir: Option<NodeId>) -> Acted {
         let voters: BTreeSet<NodeId> = self.raft().status().voters.into_keys().collect();
-        if node == self.node() && voters.contains(&node) {
-            // A leader does not take its own vote away: another one does.
-            let other = self.masters_observed().heir(node);
-            return match (other, heir) {
-                (Some(other), _) => self.hand_leadership_to(other).await,
-                // The only voter: the heir votes beside it first, and leads then.
-                (None, Some(heir)) if voters.len() == 1 => {
-                    match self.raft().promote(&[heir]).await {
-                        Ok(()) => self.hand_leadership_to(heir).await,
-                        Err(error) => refused(error),
-                    }
-                }
-                _ => Ok(Err(failed("no other voting master answers and has caught up")
-                    .hint("bring one back first: quorate status; then resume the operation"))),
+        // A leader does not take its own vote away: another one does. That it leads without a vote
+        // happens too, for a moment: elected by the old voters while a change of them that a
+        // former leader began was under way, it finished that change itself.
+        if node == self.node() {
+            // The only voter: the heir votes beside it first, and leads then.
+            if let Some(heir) = heir
+                && voters.iter().eq([&node])
+            {
+                return match self.raft().promote(&[heir]).await {
+                    Ok(()) => self.hand_leadership_to(heir).await,
+                    Err(error) => refused(error),
+                };
+            }
+            return match self.await_heir().await? {
+                Some(other) => self.hand_leadership_to(other).await,
+                None => Ok(Err(no_heir())),
             };
         }
         let gains: Vec<NodeId> = heir.into_iter().collect();
@@ -174,6 +191,11 @@ fn refused(error: MembershipError) -> Acted {
                 .hint("see how the masters are: quorate status; then resume the operation")))
         }
     }
+}
+
+fn no_heir() -> Refusal {
+    failed("no other voting master answers and has caught up")
+        .hint("bring one back first: quorate status; then resume the operation")
 }
 
 fn failed(cause: &str) -> Refusal {
