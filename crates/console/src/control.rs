@@ -102,13 +102,13 @@ impl UseCases for Control {
         components::show(self, who, name)
     }
 
-    fn plan_restart(
+    async fn plan_restart(
         &self,
         who: &Principal,
         name: &str,
         accept_interruption: bool,
     ) -> Result<PlanView, Vec<Refusal>> {
-        components::plan_restart(self, who, name, &RestartBody { accept_interruption })
+        components::plan_restart(self, who, name, &RestartBody { accept_interruption }).await
     }
 
     async fn restart(

@@ -145,7 +145,7 @@ pub trait UseCases: Clone + Send + Sync + 'static {
         who: &Self::Who,
         name: &str,
         accept_interruption: bool,
-    ) -> Result<PlanView, Vec<Refusal>>;
+    ) -> impl Future<Output = Result<PlanView, Vec<Refusal>>> + Send;
 
     /// Lets a rolling restart begin.
     fn restart(

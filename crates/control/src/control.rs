@@ -68,6 +68,12 @@ impl Default for ControlOptions {
     }
 }
 
+/// For how long after its election a leader waits to hear of all nodes before it plans: node
+/// managers report to a new leader within a second or two.
+const FIRST_LOOKS: Duration = Duration::from_secs(3);
+/// How often it looks meanwhile.
+const LOOK_AROUND_EVERY: Duration = Duration::from_millis(20);
+
 /// The control plane of one master. Cheap to clone.
 #[derive(Clone)]
 pub struct Control {
@@ -194,6 +200,25 @@ impl Control {
 
     pub(crate) fn new_token_id(&self) -> TokenId {
         TokenId::from_parts(self.now().0, self.parts.ids.random())
+    }
+
+    /// Waits until everybody was heard of who can be. A leader that was elected a moment ago has
+    /// heard of nobody yet, and would refuse everything; some seconds later who is silent is away.
+    pub(crate) async fn looked_around(&self) {
+        let first_looks = |age: &Duration| *age < FIRST_LOOKS;
+        while self.leading().is_some() && self.inventory.age().as_ref().is_some_and(first_looks) {
+            let all = self.with_facts(|facts| {
+                facts.state.metadata.nodes.iter().all(|(id, node)| {
+                    let masters = &facts.observations.masters;
+                    (!masters.members.contains_key(id) || masters.level(*id).is_ok())
+                        && (!node.roles.node_manager || facts.observations.is_reporting(*id))
+                })
+            });
+            if all {
+                return;
+            }
+            tokio::time::sleep(LOOK_AROUND_EVERY).await;
+        }
     }
 
     /// Calls `with` on a consistent picture of what is decided and observed.

@@ -37,6 +37,8 @@ struct Inner {
     waiting: BTreeMap<OperationId, Waiting>,
     /// What each node manager last found of itself, how its clock stood, and when that arrived.
     checkups: BTreeMap<NodeId, (Answer, Instant)>,
+    /// Since when this is filled: since the term that this master leads in began.
+    begun: Option<Instant>,
 }
 
 impl Default for Inventory {
@@ -106,8 +108,13 @@ impl Inventory {
     /// Forgets everything: a new term begins with no observations, because they were made for
     /// another leader.
     pub(crate) fn clear(&self) {
-        *self.lock() = Inner::default();
+        *self.lock() = Inner { begun: Some(Instant::now()), ..Inner::default() };
         self.changed();
+    }
+
+    /// For how long this has been filled.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        self.lock().begun.map(|begun| begun.elapsed())
     }
 
     /// Everything observed, with ages as of `now`.

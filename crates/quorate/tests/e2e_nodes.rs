@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
+    path::Path,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -15,6 +16,8 @@ use serde_json::{Value, json};
 const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
 /// An operation on three masters takes some seconds; a busy machine takes many.
 const OPERATION: Duration = Duration::from_secs(240);
+/// No operation here has more steps; places beyond the last step are never reached.
+const MOST_STEPS: usize = 16;
 
 async fn submit(cluster: &ProcessCluster, path: &str, body: Value) -> String {
     let answer = cluster.call_somewhere(Method::POST, path, Some(body), &[]).await;
@@ -138,15 +141,9 @@ async fn a_restart_is_refused_while_a_master_is_down_and_stops_at_the_first_that
 async fn no_process_restarts_twice_when_the_leader_is_killed_at_any_boundary() {
     let folder = tempfile::tempdir().unwrap();
     let mut cluster = ClusterBuilder::new(QUORATE).start().await;
-    let answer = cluster
-        .call_somewhere(
-            Method::POST,
-            "/admin/api/nodes/restart?plan=true",
-            Some(json!({ "masters": true })),
-            &[],
-        )
-        .await;
-    let steps = answer.body["steps"].as_array().unwrap().len();
+    let path = "/admin/api/nodes/restart";
+    let body = json!({ "masters": true });
+    let steps = eventually_planned(&cluster, path, &body).await;
     for boundary in ["begun", "acted", "finished"] {
         let spec: Vec<String> = (0..steps)
             .map(|step| {
@@ -154,8 +151,7 @@ async fn no_process_restarts_twice_when_the_leader_is_killed_at_any_boundary() {
                 format!("{boundary}:{step}:{}", mark.display())
             })
             .collect();
-        let path = "/admin/api/nodes/restart";
-        run_with_kills(&mut cluster, &spec.join(","), path, json!({ "masters": true })).await;
+        run_with_kills(&mut cluster, &spec.join(","), path, body.clone()).await;
     }
     assert_eq!(restarts(&cluster.masters), [3, 3, 3]);
 }
@@ -176,18 +172,19 @@ async fn the_next_leader_finishes_a_removal_and_a_replacement_at_whatever_step_o
             "replace" => json!({ "with": joiner, "takeName": true }),
             _ => json!({}),
         };
-        let steps = eventually_planned(&cluster, &path, &body).await;
-        let marks: Vec<String> = (0..steps)
+        eventually_planned(&cluster, &path, &body).await;
+        // How many steps it has depends on who leads when it is submitted.
+        let marks: Vec<String> = (0..MOST_STEPS)
             .flat_map(|step| ["begun", "acted", "finished"].map(|it| format!("{it}:{step}")))
             .collect();
         let mark_of = |place: &str| folder.path().join(format!("{verb}-{place}"));
         let failpoints: Vec<String> =
             marks.iter().map(|place| format!("{place}:{}", mark_of(place).display())).collect();
         let begun = Instant::now();
-        run_with_kills(&mut cluster, &failpoints.join(","), &path, body).await;
+        let steps = run_with_kills(&mut cluster, &failpoints.join(","), &path, body).await;
         let killed = marks.iter().filter(|place| mark_of(place).exists()).count();
         println!("{verb}: {killed} kills in {:?}", begun.elapsed());
-        assert_eq!(killed, marks.len(), "a leader died at every boundary");
+        assert_eq!(killed, 3 * steps, "a leader died at every boundary");
 
         assert!(!cluster.masters.remove(goes).await_end().success(), "it was told");
         let masters = cluster.get_somewhere("/admin/api/nodes/masters").await.unwrap();
@@ -213,7 +210,8 @@ async fn the_next_leader_finishes_a_removal_and_a_replacement_at_whatever_step_o
     assert_eq!(status["tombstones"].as_array().unwrap().len(), 2, "{status:#}");
 }
 
-/// How many steps the plan has, once the joiner has caught up and it can be planned.
+/// Waits until it can be planned: until those that joined have caught up and all answer. Returns
+/// how many steps it has now.
 async fn eventually_planned(cluster: &ProcessCluster, path: &str, body: &Value) -> usize {
     let path = format!("{path}?plan=true");
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -227,8 +225,14 @@ async fn eventually_planned(cluster: &ProcessCluster, path: &str, body: &Value) 
     }
 }
 
-/// Runs an operation; every master kills itself where `failpoints` says, each place once.
-async fn run_with_kills(cluster: &mut ProcessCluster, failpoints: &str, path: &str, body: Value) {
+/// Runs an operation; every master kills itself where `failpoints` says, each place once. Returns
+/// how many steps it had.
+async fn run_with_kills(
+    cluster: &mut ProcessCluster,
+    failpoints: &str,
+    path: &str,
+    body: Value,
+) -> usize {
     for index in 0..cluster.masters.len() {
         cluster.masters[index].set_env("QUORATE_FAILPOINT", failpoints);
         cluster.masters[index].kill();
@@ -240,29 +244,38 @@ async fn run_with_kills(cluster: &mut ProcessCluster, failpoints: &str, path: &s
     let key = format!("{boundary}{}", path.replace('/', "-"));
     let id = eventually_submitted(cluster, path, body, &key, &mut kills).await;
     let deadline = Instant::now() + Duration::from_secs(500);
-    loop {
+    let steps = loop {
         kills += start_what_ended(cluster);
         let operation = cluster.get_somewhere(&format!("/admin/api/operations/{id}")).await;
         let status = operation.as_ref().and_then(|it| it["status"].as_str().map(str::to_owned));
         match status.as_deref() {
-            Some("succeeded") => break,
+            Some("succeeded") => break operation.unwrap()["stepList"].as_array().unwrap().len(),
             Some("stuck" | "aborted") => panic!("{:#}", operation.unwrap()),
             _ => {}
         }
         assert!(Instant::now() < deadline, "after {kills} kills: {operation:#?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    // The last boundary may lie after the operation's end: then its mark is still to come.
-    let last = failpoints.rsplit(',').next().unwrap();
-    if let Some(mark) = last.strip_prefix("finished:").and_then(|it| it.split_once(':')) {
-        let mark = std::path::Path::new(mark.1).to_owned();
-        eventually("the last kill", Duration::from_secs(30), || async { mark.exists() }).await;
+    };
+    // The last boundary lies after the operation's end: whoever dies there may be about to.
+    let last = format!("finished:{}:", steps - 1);
+    let last = failpoints.split(',').find_map(|one| one.strip_prefix(&last)).map(Path::new);
+    loop {
+        kills += start_what_ended(cluster);
+        let reached = failpoints.split(',').filter(|one| mark_in(one).exists()).count();
+        if kills == reached && last.is_none_or(Path::exists) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{kills} kills, {reached} marks");
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(kills > 0);
-    // Whoever wrote the mark is gone by the time the others are seen well.
     cluster.await_voters(3).await;
-    start_what_ended(cluster);
-    cluster.await_voters(3).await;
+    steps
+}
+
+/// The file that says that a failpoint was reached.
+fn mark_in(failpoint: &str) -> &Path {
+    Path::new(failpoint.splitn(3, ':').last().unwrap())
 }
 
 /// Starts the masters that ended, and says how many those were.
@@ -291,12 +304,15 @@ async fn eventually_submitted(
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         let headers = [("Idempotency-Key", key)];
-        let answer = cluster.call_somewhere(Method::POST, path, Some(body.clone()), &headers).await;
+        // Two of three may die meanwhile, so that nobody answers before they are started again.
+        let answer = cluster.call_each(Method::POST, path, Some(body.clone()), &headers).await;
         *kills += start_what_ended(cluster);
-        if answer.status == 202 {
+        if let Some(answer) = &answer
+            && answer.status == 202
+        {
             return answer.body["id"].as_str().unwrap().to_owned();
         }
-        assert!(Instant::now() < deadline, "{}", answer.body);
+        assert!(Instant::now() < deadline, "{answer:?}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

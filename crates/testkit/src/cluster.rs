@@ -287,19 +287,30 @@ impl ProcessCluster {
         body: Option<Value>,
         headers: &[(&str, &str)],
     ) -> crate::Answer {
-        eventually_some(&format!("an answer to {path}"), READY, || async {
-            for master in &self.masters {
-                let url = master.url();
-                let call = self.rest.call(&url, method.clone(), path, body.clone(), headers);
-                if let Ok(answer) = call.await
-                    && answer.status != 503
-                {
-                    return Some(answer);
-                }
-            }
-            None
+        eventually_some(&format!("an answer to {path}"), READY, || {
+            self.call_each(method.clone(), path, body.clone(), headers)
         })
         .await
+    }
+
+    /// Calls each master once, until one gives a definite answer (not 503).
+    pub async fn call_each(
+        &self,
+        method: reqwest::Method,
+        path: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> Option<crate::Answer> {
+        for master in &self.masters {
+            let url = master.url();
+            let call = self.rest.call(&url, method.clone(), path, body.clone(), headers);
+            if let Ok(answer) = call.await
+                && answer.status != 503
+            {
+                return Some(answer);
+            }
+        }
+        None
     }
 
     /// The position of the leader among the masters.

@@ -61,7 +61,7 @@ pub(crate) async fn plan_restart<U: UseCases>(
     Query(query): Query<RestartQuery>,
 ) -> Response {
     let accept_interruption = accepts(query.accept.as_deref());
-    let plan = use_cases.plan_restart(&visit.visitor.who, &name, accept_interruption);
+    let plan = use_cases.plan_restart(&visit.visitor.who, &name, accept_interruption).await;
     let status = plan.as_ref().err().map_or(StatusCode::OK, |refusals| status_of(refusals));
     let main = restart_main(&visit, name, plan, accept_interruption);
     pages::page(status, &visit.chrome, &main)
@@ -81,7 +81,7 @@ pub(crate) async fn restart<U: UseCases>(
 ) -> Response {
     let accept_interruption = accepts(form.accept.as_deref());
     let who = &visit.visitor.who;
-    let plan = match use_cases.plan_restart(who, &name, accept_interruption) {
+    let plan = match use_cases.plan_restart(who, &name, accept_interruption).await {
         Ok(plan) if plan_digest(&plan) != form.plan => {
             let main = RestartMain {
                 has_changed: true,

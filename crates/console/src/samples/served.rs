@@ -158,7 +158,7 @@ impl UseCases for SampleCluster {
         found.cloned().ok_or_else(|| not_found(&format!("component `{name}`")))
     }
 
-    fn plan_restart(&self, _: &String, _: &str, _: bool) -> Result<PlanView, Vec<Refusal>> {
+    async fn plan_restart(&self, _: &String, _: &str, _: bool) -> Result<PlanView, Vec<Refusal>> {
         self.look().plan.clone()
     }
 

@@ -73,14 +73,14 @@ fn hide_what_is_confidential(
 ///
 /// # Errors
 /// Every reason why not.
-pub fn plan_create(
+pub async fn plan_create(
     control: &Control,
     principal: &Principal,
     body: &ComponentSpecBody,
 ) -> Result<PlanView, Vec<Refusal>> {
     principal.require(Permission::Read).map_err(|refusal| vec![refusal])?;
     let spec = resolve(&control.state(), body)?;
-    operations::plan(control, principal, &OperationRequest::ComponentCreate { spec })
+    operations::plan(control, principal, &OperationRequest::ComponentCreate { spec }).await
 }
 
 /// Creates a component by an operation.
@@ -103,13 +103,13 @@ pub async fn create(
 ///
 /// # Errors
 /// Every reason why not.
-pub fn plan_restart(
+pub async fn plan_restart(
     control: &Control,
     principal: &Principal,
     name: &str,
     body: &RestartBody,
 ) -> Result<PlanView, Vec<Refusal>> {
-    operations::plan(control, principal, &restart_request(name, body)?)
+    operations::plan(control, principal, &restart_request(name, body)?).await
 }
 
 /// Restarts a component by an operation.
@@ -137,13 +137,13 @@ fn restart_request(name: &str, body: &RestartBody) -> Result<OperationRequest, V
 ///
 /// # Errors
 /// Every reason why not.
-pub fn plan_remove(
+pub async fn plan_remove(
     control: &Control,
     principal: &Principal,
     name: &str,
 ) -> Result<PlanView, Vec<Refusal>> {
     let component = parse_component(name).map_err(|refusal| vec![refusal])?;
-    operations::plan(control, principal, &OperationRequest::ComponentRemove { component })
+    operations::plan(control, principal, &OperationRequest::ComponentRemove { component }).await
 }
 
 /// Removes a component by an operation.

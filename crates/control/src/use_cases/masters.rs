@@ -17,12 +17,12 @@ use crate::{Control, Permission, Principal, background::Watching, views};
 ///
 /// # Errors
 /// Every reason why not.
-pub fn plan_transfer(
+pub async fn plan_transfer(
     control: &Control,
     principal: &Principal,
     body: &TransferLeaderBody,
 ) -> Result<PlanView, Vec<Refusal>> {
-    operations::plan(control, principal, &request(control, principal, body)?)
+    operations::plan(control, principal, &request(control, principal, body)?).await
 }
 
 /// Moves the leadership by an operation.

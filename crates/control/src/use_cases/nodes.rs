@@ -112,12 +112,12 @@ pub enum NodeOperation {
 ///
 /// # Errors
 /// Every reason why not.
-pub fn plan(
+pub async fn plan(
     control: &Control,
     principal: &Principal,
     operation: &NodeOperation,
 ) -> Result<PlanView, Vec<Refusal>> {
-    operations::plan(control, principal, &request(control, principal, operation)?)
+    operations::plan(control, principal, &request(control, principal, operation)?).await
 }
 
 /// Does it by an operation.

@@ -10,12 +10,13 @@ use crate::{Control, Permission, Principal, views};
 ///
 /// # Errors
 /// Every reason why it cannot be done now.
-pub fn plan(
+pub async fn plan(
     control: &Control,
     principal: &Principal,
     request: &OperationRequest,
 ) -> Result<PlanView, Vec<Refusal>> {
     principal.require(Permission::Read).map_err(|refusal| vec![refusal])?;
+    control.looked_around().await;
     let plan = control.with_facts(|facts| quorate_plan::plan(request, facts))?;
     Ok(views::plan(&plan))
 }
@@ -36,6 +37,7 @@ pub async fn submit(
     if let Some(repeated) = submitted(control, principal, key, &request).await.map_err(one)? {
         return Ok(repeated);
     }
+    control.looked_around().await;
     let plan = match control.with_facts(|facts| quorate_plan::plan(&request, facts)) {
         Ok(plan) => plan,
         Err(refusals) => {

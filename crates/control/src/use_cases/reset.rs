@@ -15,9 +15,9 @@ const HASH_PREFIX: usize = quorate_plan::recovery::HASH_PREFIX;
 ///
 /// # Errors
 /// Every reason why not.
-pub fn plan(control: &Control, principal: &Principal) -> Result<PlanView, Vec<Refusal>> {
+pub async fn plan(control: &Control, principal: &Principal) -> Result<PlanView, Vec<Refusal>> {
     principal.require(Permission::Administer).map_err(|refusal| vec![refusal])?;
-    let plan = decide(control)?;
+    let plan = decide(control).await?;
     Ok(PlanView { confirm: Some(confirmation(&plan)), ..views::plan(&plan) })
 }
 
@@ -39,7 +39,7 @@ pub async fn submit(
     if let Some(repeated) = repeated.map_err(one)? {
         return Ok(repeated);
     }
-    let mut plan = decide(control)?;
+    let mut plan = decide(control).await?;
     confirmed(&plan, &body.confirm).map_err(one)?;
     access::check_new_password(&body.one_time_password).map_err(one)?;
     let password = body.one_time_password.clone();
@@ -55,7 +55,8 @@ pub async fn submit(
     operations::submit_plan(control, principal, Permission::Administer, plan, request_id).await
 }
 
-fn decide(control: &Control) -> Result<Plan, Vec<Refusal>> {
+async fn decide(control: &Control) -> Result<Plan, Vec<Refusal>> {
+    control.looked_around().await;
     control.with_facts(|facts| quorate_plan::plan(&OperationRequest::Reset, facts))
 }
 

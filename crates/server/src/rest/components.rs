@@ -65,7 +65,7 @@ pub(crate) async fn create(
     Body(body): Body<ComponentSpecBody>,
 ) -> Result<Response, Failure> {
     if option.plan {
-        let plan = components::plan_create(&control, &principal, &body)?;
+        let plan = components::plan_create(&control, &principal, &body).await?;
         return Ok(Json(plan).into_response());
     }
     Ok(accepted(components::create(&control, &principal, &body, request_id).await?))
@@ -87,7 +87,7 @@ pub(crate) async fn restart(
     Body(body): Body<RestartBody>,
 ) -> Result<Response, Failure> {
     if option.plan {
-        let plan = components::plan_restart(&control, &principal, &name, &body)?;
+        let plan = components::plan_restart(&control, &principal, &name, &body).await?;
         return Ok(Json(plan).into_response());
     }
     Ok(accepted(components::restart(&control, &principal, &name, &body, request_id).await?))
@@ -107,7 +107,7 @@ pub(crate) async fn remove(
     Idempotency(request_id): Idempotency,
 ) -> Result<Response, Failure> {
     if option.plan {
-        let plan = components::plan_remove(&control, &principal, &name)?;
+        let plan = components::plan_remove(&control, &principal, &name).await?;
         return Ok(Json(plan).into_response());
     }
     Ok(accepted(components::remove(&control, &principal, &name, request_id).await?))

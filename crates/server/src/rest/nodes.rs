@@ -132,7 +132,9 @@ pub(crate) async fn transfer_leader(
     Body(body): Body<TransferLeaderBody>,
 ) -> Result<Response, Failure> {
     if option.plan {
-        return Ok(Json(leadership::plan_transfer(&control, &principal, &body)?).into_response());
+        return Ok(
+            Json(leadership::plan_transfer(&control, &principal, &body).await?).into_response()
+        );
     }
     Ok(accepted(leadership::transfer(&control, &principal, &body, request_id).await?))
 }
@@ -145,7 +147,7 @@ async fn run(
     request_id: Option<RequestId>,
 ) -> Result<Response, Failure> {
     if option.plan {
-        return Ok(Json(nodes::plan(control, principal, operation)?).into_response());
+        return Ok(Json(nodes::plan(control, principal, operation).await?).into_response());
     }
     Ok(accepted(nodes::submit(control, principal, operation, request_id).await?))
 }

@@ -29,7 +29,7 @@ pub(crate) async fn reset(
     Body(body): Body<ResetBody>,
 ) -> Result<Response, Failure> {
     if option.plan {
-        return Ok(Json(reset::plan(&control, &principal)?).into_response());
+        return Ok(Json(reset::plan(&control, &principal).await?).into_response());
     }
     Ok(accepted(reset::submit(&control, &principal, &body, request_id).await?))
 }
