@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     /// The systems to measure [default: those that are installed]
     #[arg(long, value_enum, value_delimiter = ',', value_name = "SYSTEM,..")]
     pub(crate) systems: Vec<Kind>,
-    /// What to measure
+    /// What to measure; `load` takes an hour and is measured only when it is named
     #[arg(
         long,
         value_enum,
@@ -50,6 +50,9 @@ pub(crate) struct Arguments {
     /// Node managers on one leader [default: 10000, quick: 200]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=50_000))]
     node_managers: Option<u32>,
+    /// How long to watch masters under full processor load, in minutes [default: 60, quick: 1]
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..=1440))]
+    load_minutes: Option<u64>,
     /// How long to watch an idle cluster, in seconds [default: 30, quick: 5]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     idle_seconds: Option<u64>,
@@ -101,6 +104,11 @@ impl Arguments {
         self.node_managers.unwrap_or(if self.quick { 200 } else { 10_000 })
     }
 
+    /// How long to watch masters under full processor load, in minutes.
+    pub(crate) fn load_minutes(&self) -> u64 {
+        self.load_minutes.unwrap_or(if self.quick { 1 } else { 60 })
+    }
+
     /// How long to watch an idle cluster.
     pub(crate) fn idle(&self) -> Duration {
         Duration::from_secs(self.idle_seconds.unwrap_or(if self.quick { 5 } else { 30 }))
@@ -134,6 +142,8 @@ pub(crate) enum Phase {
     Join,
     /// Many node managers on one leader (Quorate alone).
     Fleet,
+    /// False elections while every core is busy (Quorate alone).
+    Load,
 }
 
 /// How results are printed.

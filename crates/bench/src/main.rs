@@ -6,6 +6,7 @@ mod failover;
 mod fleet;
 mod footprint;
 mod join;
+mod load;
 mod machine;
 mod process;
 mod progress;

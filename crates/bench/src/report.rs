@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    failover::Trial, fleet::Fleet, footprint::Idle, join::Joined, machine::Machine,
+    failover::Trial, fleet::Fleet, footprint::Idle, join::Joined, load::Loaded, machine::Machine,
     rolling::Rolled, statistics::Spread, systems::Kind, workload::Sample,
 };
 
@@ -33,6 +33,8 @@ pub(crate) struct Report {
     pub(crate) join: Option<Joined>,
     /// Many node managers.
     pub(crate) fleet: Option<Fleet>,
+    /// Busy neighbours.
+    pub(crate) load: Option<Loaded>,
 }
 
 /// The sizes of the run.

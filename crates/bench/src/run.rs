@@ -14,6 +14,7 @@ use crate::{
     fleet::{self, Fleet},
     footprint,
     join::{self, Joined},
+    load::{self, Loaded},
     machine::Machine,
     progress::progress,
     report::{
@@ -56,6 +57,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, BenchError> {
         if wants(Phase::Join) && measures_quorate { Some(bench.join().await?) } else { None };
     let fleet =
         if wants(Phase::Fleet) && measures_quorate { Some(bench.fleet().await?) } else { None };
+    let load =
+        if wants(Phase::Load) && measures_quorate { Some(bench.load().await?) } else { None };
     Ok(Report {
         date: arguments.date.clone(),
         machine,
@@ -77,6 +80,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<Report, BenchError> {
         rolling,
         join,
         fleet,
+        load,
     })
 }
 
@@ -251,6 +255,16 @@ impl<'a> Bench<'a> {
         let fleet = fleet::measure(&mut system, number, idle).await;
         system.stop();
         fleet
+    }
+
+    async fn load(&self) -> Result<Loaded, BenchError> {
+        let folder = temporary(self.folder.path())?;
+        let mut system = Quorate::new(MEMBERS, folder.path(), &self.quorate)?;
+        let minutes = self.arguments.load_minutes();
+        progress(&format!("three masters under full load, minutes: {minutes}"));
+        let loaded = load::measure(&mut system, folder.path(), minutes).await;
+        system.stop();
+        loaded
     }
 
     async fn footprint(&self) -> Result<Vec<FootprintResult>, BenchError> {

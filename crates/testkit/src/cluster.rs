@@ -1,6 +1,10 @@
 //! A whole cluster of real processes, on loopback or on hosts of their own.
 
-use std::{path::Path, process::Command, time::Duration};
+use std::{
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -9,6 +13,9 @@ use crate::{NodeHandle, Rest, eventually_some, hosts::Hosts, wait::eventually};
 
 /// How long a whole cluster may take to become ready on a busy machine.
 const READY: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How many lines of each log say why a cluster did not become ready.
+const LAST_LINES: usize = 30;
 
 /// rustls wants one provider for the process; whoever comes first installs it.
 pub(crate) fn install_tls_provider() {
@@ -220,19 +227,22 @@ impl ProcessCluster {
     /// # Panics
     /// When that takes too long.
     pub async fn await_voters(&self, voters: usize) {
-        eventually(&format!("{voters} ready voters"), READY, || async {
-            let Some(masters) = self.get_somewhere("/admin/api/nodes/masters").await else {
-                return false;
-            };
-            let masters = masters.as_array().cloned().unwrap_or_default();
-            let ready = masters
-                .iter()
-                .filter(|master| master["role"] == "voter" && master["ready"] == true)
-                .count();
-            let leaders = masters.iter().filter(|master| master["isLeader"] == true).count();
-            ready == voters && leaders == 1
-        })
-        .await;
+        let deadline = Instant::now() + READY;
+        loop {
+            let masters = self.get_somewhere("/admin/api/nodes/masters").await;
+            let all = masters.as_ref().and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            let is_ready = |master: &&Value| master["role"] == "voter" && master["ready"] == true;
+            let ready = all.iter().filter(is_ready).count();
+            let leaders = all.iter().filter(|master| master["isLeader"] == true).count();
+            if ready == voters && leaders == 1 {
+                return;
+            }
+            if Instant::now() >= deadline {
+                let logs: Vec<String> = self.masters.iter().map(last_words).collect();
+                panic!("waited {READY:?} for {voters} voters: {masters:#?}\n{}", logs.join("\n"));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Waits until every node manager is ready.
@@ -462,4 +472,12 @@ fn session_members(session: i32) -> Vec<i32> {
         }
     }
     members
+}
+
+/// The end of a node's log, for a test that gives up.
+fn last_words(node: &NodeHandle) -> String {
+    let log = node.log();
+    let lines: Vec<&str> = log.lines().collect();
+    let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+    format!("=== {} (pid {:?})\n{}", node.name, node.pid(), last.join("\n"))
 }

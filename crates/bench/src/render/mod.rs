@@ -375,6 +375,7 @@ mod tests {
             rolling: Vec::new(),
             join: None,
             fleet: None,
+            load: None,
         }
     }
 

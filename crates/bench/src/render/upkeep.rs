@@ -39,6 +39,15 @@ pub(super) fn method(report: &Report) -> Vec<String> {
             report.method.idle_seconds
         ));
     }
+    if let Some(load) = &report.load {
+        paragraphs.push(format!(
+            "**Load**: three masters on their default settings and one client that writes without \
+             a pause, for {}, beside {} loops at the same priority that do nothing but use the \
+             processor. Nothing dies, so every election is a false one.",
+            count(usize::try_from(load.minutes).unwrap_or(usize::MAX), "minute"),
+            load.burners
+        ));
+    }
     paragraphs
 }
 
@@ -56,6 +65,9 @@ pub(super) fn sections(report: &Report, style: Style) -> Vec<(&'static str, Vec<
     }
     if report.fleet.is_some() {
         sections.push(("Node managers on one leader", vec![fleet(report, style)]));
+    }
+    if report.load.is_some() {
+        sections.push(("Full processor load", vec![load(report, style)]));
     }
     sections
 }
@@ -116,6 +128,29 @@ fn fleet(report: &Report, style: Style) -> Table {
             number(it.resident_before_mib, 0),
             number(it.resident_mib, 0),
             number(it.generator_cpu, 0),
+        ]);
+    }
+    table
+}
+
+fn load(report: &Report, style: Style) -> Table {
+    let columns = [
+        "minutes",
+        "false elections",
+        "writes",
+        "longest pause, s",
+        "masters CPU %",
+        "machine CPU %",
+    ];
+    let mut table = table(style, &columns, 0);
+    if let Some(it) = &report.load {
+        table.add_row([
+            it.minutes.to_string(),
+            it.elections.to_string(),
+            it.writes.to_string(),
+            number(it.longest_pause, 3),
+            number(it.masters_cpu, 0),
+            number(it.machine_cpu, 0),
         ]);
     }
     table

@@ -268,6 +268,22 @@ impl Quorate {
         Err(last)
     }
 
+    /// The term that the masters are in, as the first one that answers knows it.
+    pub(crate) async fn term(&self) -> Result<u64, WriteError> {
+        let running = (0..self.members.len()).filter(|member| self.members.is_running(*member));
+        let mut last = WriteError("no master runs".to_owned());
+        for member in running {
+            match self.call(member, "GET", "/admin/api/status", "").await {
+                Ok(status) => match status["term"].as_u64() {
+                    Some(term) => return Ok(term),
+                    None => last = WriteError(format!("a status without a term: {status}")),
+                },
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
     /// Waits until all are ready voters and exactly one leads.
     async fn await_voters(&mut self) -> Result<(), BenchError> {
         let until = tokio::time::Instant::now() + START_DEADLINE;
