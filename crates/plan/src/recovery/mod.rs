@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use decide::decide;
 pub use fit::Part;
 use quorate_model::{ClusterId, Epoch, Generation, LogIndex, NodeId, Term, Timestamp};
+use quorate_state::{CodecError, Command, State};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 pub use verify::{Finding, RecoverySeen, verify};
@@ -120,6 +121,35 @@ pub struct RecoveryReport {
     pub digest: String,
 }
 
+impl StateSummary {
+    /// What this state holds.
+    ///
+    /// # Errors
+    /// Never for a state this binary can hold.
+    pub fn of(state: &State) -> Result<Self, CodecError> {
+        let metadata = &state.metadata;
+        let masters = metadata.nodes.iter().filter(|(_, node)| node.roles.master);
+        Ok(Self {
+            masters: masters
+                .map(|(id, node)| {
+                    let (name, addr) = (node.name.to_string(), node.internal_addr.clone());
+                    (*id, MasterNamed { name, addr })
+                })
+                .collect(),
+            tombstones: metadata.tombstones.keys().copied().collect(),
+            last_node_id: metadata.last_node_id,
+            last_generation: metadata.last_generation,
+            newest_change: state.audit.entries.last().map(|entry| entry.at),
+            nodes: metadata.nodes.len(),
+            components: metadata.components.len(),
+            operations: metadata.operations.len(),
+            settings: metadata.settings.len(),
+            users: state.iam.users.len(),
+            sha256: state.sha256()?,
+        })
+    }
+}
+
 impl RecoveryReport {
     /// Puts the digest in.
     #[must_use]
@@ -213,6 +243,19 @@ impl RecoveryPlan {
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.hash == self.hash_of_content()
+    }
+
+    /// What it changes in the state, at the end of the first voter's log.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        Command::Recover {
+            epoch: self.begins,
+            keeper: self.keeper.node,
+            written_off: self.written_off.iter().map(|gone| gone.node).collect(),
+            plan_sha256: self.hash.clone(),
+            last_node_id: self.last_node_id,
+            last_generation: self.last_generation,
+        }
     }
 
     /// What people type to name the plan.

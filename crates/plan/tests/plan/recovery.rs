@@ -156,9 +156,21 @@ fn a_majority_of_both_sets_of_an_unfinished_change_is_needed() {
     };
     let reports = [changed(report(1, 5, 4, 10, 9), joint), changed(report(2, 5, 4, 10, 9), joint)];
     let plan = decide(&reports).unwrap();
-    assert!(!plan.may_lose, "what was acknowledged was on a majority of 1, 2, 3, too");
+    assert!(plan.may_lose, "4 and 5 may have finished the change and gone on by themselves");
     let three = [reports[0].clone(), reports[1].clone(), changed(report(5, 5, 4, 10, 9), joint)];
     assert_eq!(decide(&three).unwrap_err()[0].code, codes::RECOVERY_NOT_NEEDED);
+}
+
+#[test]
+fn an_unfinished_change_loses_nothing_when_no_majority_of_either_set_is_gone() {
+    // From 1, 2, 3 to 1, 2, 3, 4: two of four are half, and no majority.
+    let joint = |it: &mut RecoveryReport| {
+        it.voters = vec![[1, 2, 3].map(NodeId).into(), [1, 2, 3, 4].map(NodeId).into()];
+    };
+    let of = |node| changed(report(node, 4, 4, 10, 9), joint);
+    assert!(!decide(&[of(1), of(2)]).unwrap().may_lose, "3 and 4 cannot acknowledge anything");
+    // 2 and 3 may never have heard of the change: then they were a majority.
+    assert!(decide(&[of(1), of(4)]).unwrap().may_lose);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::DirBuilderExt};
 use quorate_model::{Clock, Epoch, NodeId, Refusal, codes};
 use quorate_plan::recovery::{Part, RecoveryPlan};
 use quorate_raft::rebuild;
-use quorate_state::{Command, Proposal};
+use quorate_state::Proposal;
 use serde::Serialize;
 
 use super::{
@@ -161,19 +161,11 @@ impl Application {
     }
 
     fn proposal(&self) -> Proposal {
-        let plan = &self.plan;
         Proposal {
             request_id: None,
             at: SystemClock.now(),
             principal: "system:recover".to_owned(),
-            command: Command::Recover {
-                epoch: plan.begins,
-                keeper: plan.keeper.node,
-                written_off: plan.written_off.iter().map(|gone| gone.node).collect(),
-                plan_sha256: plan.hash.clone(),
-                last_node_id: plan.last_node_id,
-                last_generation: plan.last_generation,
-            },
+            command: self.plan.command(),
             digest: None,
         }
     }
