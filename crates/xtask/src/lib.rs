@@ -8,6 +8,7 @@ mod command;
 pub mod hosts;
 pub mod package;
 mod repository;
+pub mod sim;
 pub mod test;
 pub mod tidy;
 

@@ -3,7 +3,7 @@
 
 use std::{env, process::ExitCode};
 
-use quorate_xtask::{Repository, bench, chaos, hosts, package, test, tidy};
+use quorate_xtask::{Repository, bench, chaos, hosts, package, sim, test, tidy};
 
 const HELP: &str = "\
 Usage: cargo xtask TASK
@@ -14,6 +14,9 @@ Usage: cargo xtask TASK
   package [BINARY]      a Debian package of the release build, or of BINARY, in target/package
   chaos [--minutes N] [--seed S]
                         strike five masters with faults by chance, and check what must hold
+  sim [--minutes N] [--seeds N] [--seed S]
+                        masters in a simulation, seed after seed: crashes, cut links, joins,
+                        removals, hand-overs, recoveries from lost quorum
   hosts [COUNT]         build hosts of network namespaces and change the network between them
 ";
 
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
         ["package"] => package::main(&repository, None),
         ["package", binary] => package::main(&repository, Some(binary)),
         ["chaos", rest @ ..] => chaos::main(&repository, rest),
+        ["sim", rest @ ..] => sim::main(&repository, rest),
         ["hosts", rest @ ..] => hosts::main(&repository, rest),
         [] | ["help" | "--help" | "-h"] => {
             eprint!("{HELP}");

@@ -5,7 +5,7 @@ mod addresses;
 mod client;
 mod convert;
 mod dialer;
-mod epoch;
+pub(crate) mod epoch;
 mod peers;
 mod server;
 

@@ -8,7 +8,10 @@ use quorate_model::{ClusterId, Epoch, NodeId, Refusal, TroubleKind};
 use quorate_state::{Outcome, OutcomeCodec, Proposal};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{PeerAuthorizer, convert, epoch::ended};
+use super::{
+    PeerAuthorizer, convert,
+    epoch::{OtherEpoch, ended, judge},
+};
 use crate::{
     Troubles,
     node::{
@@ -98,22 +101,19 @@ impl Masters {
 
     /// Tells a caller of an older epoch that it has ended, and takes note of a newer one.
     fn check_epoch(&self, caller: NodeId, epoch: Epoch) -> Result<(), Status> {
-        if epoch < self.epoch {
-            return Err(ended(self.epoch, epoch, self.is_dead(caller)));
-        }
-        if epoch > self.epoch {
-            // For good: so not on the word of a node that only may be a master, because it joined
-            // after the newest state here. The members of the quorum that this node knows ask and
-            // tell each other.
-            if self.is_member(caller) && !self.is_dead(caller) {
-                self.ended.report(Superseded { epoch, by: caller, written_off: false });
+        match judge(self.epoch, epoch, || self.is_member(caller), || self.is_dead(caller)) {
+            None => Ok(()),
+            Some(OtherEpoch::Theirs { written_off }) => Err(ended(self.epoch, epoch, written_off)),
+            Some(OtherEpoch::Ours { believed }) => {
+                if believed {
+                    self.ended.report(Superseded { epoch, by: caller, written_off: false });
+                }
+                Err(Status::failed_precondition(format!(
+                    "{} is in epoch {}, which has ended",
+                    self.node, self.epoch
+                )))
             }
-            return Err(Status::failed_precondition(format!(
-                "{} is in epoch {}, which has ended",
-                self.node, self.epoch
-            )));
         }
-        Ok(())
     }
 
     /// Removed, or written off in a recovery, which is known even before the state is applied.

@@ -5,7 +5,7 @@ mod folder;
 mod forward;
 pub(crate) mod local;
 mod membership;
-mod open;
+pub(crate) mod open;
 mod options;
 mod propose;
 mod read;

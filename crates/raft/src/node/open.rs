@@ -20,7 +20,7 @@ use crate::{
     log_store::{LogReport, LogStore, Threading, failure::Failure},
     network::{Dialer, Network, PeerAuthorizer, Peers},
     state_machine::{Restored, SnapshotFile, StateMachine},
-    types::{LogId, TokioConfig as C},
+    types::{Config, LogId, TokioConfig as C},
     vault::Vault,
 };
 
@@ -96,7 +96,7 @@ impl RaftNode {
             ended,
             told: super::told::Told::default(),
         };
-        elect_the_only_voter(&shared).await;
+        elect_the_only_voter(&shared.raft).await;
         let (readers, queue) = mpsc::unbounded_channel();
         let (leading, leadership) = watch::channel(None);
         let tasks = vec![
@@ -167,17 +167,16 @@ pub(crate) fn check_no_gap(
 }
 
 /// A single master need not wait for anybody before it leads again.
-async fn elect_the_only_voter(shared: &Shared) {
-    let this = shared.options.node.0;
-    let is_alone = shared
-        .raft
+pub(crate) async fn elect_the_only_voter<C: Config>(raft: &Raft<C, StateMachine<C>>) {
+    let this = *raft.node_id();
+    let is_alone = raft
         .with_raft_state(move |state| {
             let voters: Vec<u64> = state.membership_state.effective().voter_ids().collect();
             voters == [this]
         })
         .await
         .unwrap_or(false);
-    if is_alone && let Err(error) = shared.raft.trigger().elect(false).await {
+    if is_alone && let Err(error) = raft.trigger().elect(false).await {
         tracing::warn!("cannot stand for election at once: {error}");
     }
 }

@@ -1,11 +1,13 @@
 //! A seeded simulation of masters: our log store, our state machine, our decisions on the
-//! membership and the engine, on simulated time and a simulated network, in one thread.
+//! membership and on epochs, our recovery from lost quorum and the engine, on simulated time and a
+//! simulated network, in one thread.
 //!
 //! A seed fixes every delay, every lost message and every election timeout, so that a failure is
 //! reproduced by its seed. Running a seed twice gives identical traces.
 
 mod network;
 mod operator;
+mod recovery;
 mod scenario;
 mod world;
 
@@ -28,6 +30,9 @@ openraft::declare_raft_types!(
 
 type SimRaft = openraft::Raft<SimConfig, StateMachine<SimConfig>>;
 
+/// Who led, by epoch and term.
+pub type Leaders = BTreeMap<(u64, u64), u64>;
+
 /// What a simulated run gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SimReport {
@@ -35,12 +40,15 @@ pub struct SimReport {
     pub trace: Vec<u8>,
     /// How many writes were acknowledged; all of them were found in the state in the end.
     pub acknowledged: u64,
-    /// Who led in each term.
-    pub leaders: BTreeMap<u64, u64>,
+    /// Who led in each term of each epoch.
+    pub leaders: Leaders,
     /// How many messages were sent and how many of them were lost.
     pub messages: (u64, u64),
     /// How many masters joined, were removed, and were given the leadership, all to the end.
     pub changes: (u64, u64, u64),
+    /// How often a lost quorum was recovered from, how many acknowledged writes were lost as the
+    /// plans said they might be, and how many masters were told that their epoch has ended.
+    pub recoveries: (u64, u64, u64),
 }
 
 /// A property that did not hold.
@@ -51,6 +59,8 @@ pub struct Violation {
     pub seed: u64,
     /// What did not hold.
     pub what: String,
+    /// Everything that happened until then.
+    pub trace: Vec<u8>,
 }
 
 /// Runs the standard scenario from a seed, with its files in `folder`, which must be empty.

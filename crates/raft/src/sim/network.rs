@@ -1,6 +1,6 @@
 //! The simulated network: every message takes its time, and some never arrive.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use openraft::{
     BasicNode, RaftNetworkFactory, RaftNetworkV2,
@@ -15,10 +15,15 @@ use openraft::{
 use prost::bytes::Bytes;
 
 use super::{SimConfig as C, SimRaft, world::World};
-use crate::types::{Snapshot, Vote};
+use crate::{
+    network::epoch::OtherEpoch,
+    types::{Snapshot, Vote},
+};
 
 /// One way, in microseconds.
 const DELAY_US: (u64, u64) = (200, 5_000);
+/// After so long a question that got no answer is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 
 pub(super) struct Network {
     pub(super) world: World,
@@ -34,9 +39,9 @@ impl RaftNetworkFactory<C> for Network {
 }
 
 pub(super) struct Client {
-    world: World,
-    this: u64,
-    target: u64,
+    pub(super) world: World,
+    pub(super) this: u64,
+    pub(super) target: u64,
 }
 
 fn unreachable(why: &str) -> RPCError<C> {
@@ -54,11 +59,37 @@ impl Client {
     where
         F: Future<Output = Result<T, E>>,
     {
+        // What the header of the call says.
+        let epoch =
+            self.world.epoch_of(self.this).ok_or_else(|| unreachable("this master is stopped"))?;
         self.one_way(what, self.this, self.target, &option).await?;
         let target = self.world.node(self.target).ok_or_else(|| unreachable("it is down"))?;
+        let theirs = self.world.epoch_of(self.target);
+        if let Some(other) = self.world.judge(self.target, self.this, epoch) {
+            if let (OtherEpoch::Ours { believed: true }, Some(theirs)) = (other, theirs) {
+                self.world.end(self.target, theirs);
+            }
+            self.one_way(what, self.target, self.this, &option).await?;
+            if let OtherEpoch::Theirs { .. } = other {
+                self.world.end(self.this, epoch);
+            }
+            return Err(unreachable("one of us is in an epoch that has ended"));
+        }
         let answer = call(target).await.map_err(|error| unreachable(&error.to_string()))?;
         self.one_way(what, self.target, self.this, &option).await?;
         Ok(answer)
+    }
+
+    /// Asks which epoch the other is in, and heeds what it says; asks again as long as words are
+    /// lost, which a connection does by itself. Nobody is there: that is an answer, too.
+    pub(super) async fn ask_epoch(self) {
+        while self.world.node(self.this).is_some() && self.world.node(self.target).is_some() {
+            let option = RPCOption::new(ASK_AGAIN);
+            let asked = self.exchange("epoch", option, |_| async { Ok::<(), String>(()) }).await;
+            if asked.is_ok() {
+                return;
+            }
+        }
     }
 
     async fn one_way(
@@ -134,7 +165,7 @@ impl RaftNetworkV2<C> for Client {
         _option: RPCOption,
     ) -> Result<SnapshotResponse<C>, StreamingError<C>> {
         // A lost snapshot would stall for minutes of simulated time; a second tells as much.
-        let option = RPCOption::new(std::time::Duration::from_secs(1));
+        let option = RPCOption::new(Duration::from_secs(1));
         self.exchange("snapshot", option, |raft| async move {
             raft.install_full_snapshot(vote, snapshot).await
         })

@@ -16,8 +16,8 @@ use crate::{
     types::Membership,
 };
 
-/// How long it tries one wish.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long it tries one wish, where nothing else is said.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(100);
@@ -54,7 +54,7 @@ pub(super) fn members(raft: &SimRaft) -> Members {
 }
 
 /// Tries until the wish is true, or gives up. Whether it is true.
-pub(super) async fn fulfil(world: World, wish: Wish) -> bool {
+pub(super) async fn fulfil(world: World, wish: Wish, patience: Duration) -> bool {
     let trying = async {
         loop {
             // Whoever says that it leads is believed; if it is wrong, the attempt comes to nothing.
@@ -67,7 +67,7 @@ pub(super) async fn fulfil(world: World, wish: Wish) -> bool {
             C::sleep(PAUSE).await;
         }
     };
-    let done = C::timeout(PATIENCE, trying).await.is_ok();
+    let done = C::timeout(patience, trying).await.is_ok();
     let end = if done { "done" } else { "given up" };
     world.note(format_args!("{wish:?} {end}"));
     done

@@ -3,9 +3,9 @@
 //! the same bytes.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -21,18 +21,20 @@ use super::{
     SimConfig as C, SimRaft, SimReport, Violation,
     network::Network,
     operator::{self, Wish},
-    world::World,
+    recovery::Recoveries,
+    world::{Up, World},
 };
 use crate::{
     RaftOptions,
     log_store::{LogStore, Threading, failure::Failure},
+    node::open::elect_the_only_voter,
     state_machine::{Published, SnapshotFile, StateMachine},
     types::Replicated,
     vault::Vault,
 };
 
-/// The masters in the beginning.
-const NODES: [u64; 3] = [1, 2, 3];
+/// No fewer voters than this remain when one is removed.
+const VOTERS_LEAST: usize = 3;
 /// No more masters than this at a time.
 const MASTERS_MAX: usize = 7;
 /// How long the masters have to become level when the faults are over.
@@ -49,6 +51,10 @@ pub struct Scenario {
     pub changes: u64,
     /// How many of a thousand messages are lost.
     pub loss_permille: u64,
+    /// How often a majority is lost for good, the survivors go on without it, and it comes back.
+    pub recoveries: u64,
+    /// How many masters there are in the beginning: three or five, by chance, where it is 0.
+    pub masters: u64,
     /// A snapshot is made after so many entries.
     pub snapshot_after_entries: u64,
 }
@@ -59,33 +65,73 @@ impl Scenario {
     pub fn of_changes() -> Self {
         Self { clients: 2, crashes: 0, changes: 6, ..Self::default() }
     }
+
+    /// One in which a majority is lost for good, twice, and the masters become three or five again.
+    #[must_use]
+    pub fn of_recoveries() -> Self {
+        Self { clients: 2, crashes: 0, recoveries: 2, masters: 0, ..Self::default() }
+    }
+
+    /// One in which everything happens that can.
+    #[must_use]
+    pub fn of_everything() -> Self {
+        Self { clients: 2, crashes: 1, changes: 2, recoveries: 1, masters: 0, ..Self::default() }
+    }
 }
 
 impl Default for Scenario {
     fn default() -> Self {
-        Self { clients: 4, crashes: 3, changes: 0, loss_permille: 20, snapshot_after_entries: 50 }
+        Self {
+            clients: 4,
+            crashes: 3,
+            changes: 0,
+            loss_permille: 20,
+            recoveries: 0,
+            masters: 3,
+            snapshot_after_entries: 50,
+        }
     }
 }
 
 /// One master that is up.
-struct Master {
+pub(super) struct Master {
     store: LogStore<C>,
-    published: Published,
+    pub(super) published: Published,
+}
+
+/// The acknowledged writes: key, value, and the log index of each.
+type Acknowledged = Arc<Mutex<BTreeMap<String, (String, u64)>>>;
+
+/// A panic while it was held leaves the map whole.
+pub(super) fn locked(
+    acknowledged: &Acknowledged,
+) -> MutexGuard<'_, BTreeMap<String, (String, u64)>> {
+    acknowledged.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One run of a scenario.
-struct Run {
+pub(super) struct Run {
     scenario: Scenario,
-    world: World,
-    folder: std::path::PathBuf,
-    cluster: ClusterId,
-    keyring: Keyring,
-    masters: BTreeMap<u64, Master>,
+    pub(super) world: World,
+    pub(super) folder: std::path::PathBuf,
+    pub(super) cluster: ClusterId,
+    pub(super) keyring: Keyring,
+    pub(super) masters: BTreeMap<u64, Master>,
     /// Ids are never used again.
-    next_id: u64,
+    pub(super) next_id: u64,
     changes: (u64, u64, u64),
-    acknowledged: Arc<Mutex<BTreeMap<String, String>>>,
+    pub(super) acknowledged: Acknowledged,
     stop: Arc<std::sync::atomic::AtomicBool>,
+    /// What is written beside each master's disk about epochs.
+    pub(super) epochs: BTreeMap<u64, OwnEpoch>,
+    pub(super) recoveries: Recoveries,
+}
+
+/// The epoch that a master's disk is in, and whom it knows to be dead since that began.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OwnEpoch {
+    pub(super) epoch: Epoch,
+    pub(super) written_off: BTreeSet<NodeId>,
 }
 
 impl Scenario {
@@ -94,10 +140,10 @@ impl Scenario {
     /// # Errors
     /// The first property that did not hold.
     pub fn run(self, seed: u64, folder: &Path) -> Result<SimReport, Violation> {
-        let violation = |what: String| Violation { seed, what };
+        let violation = |what: String, trace: Vec<u8>| Violation { seed, what, trace };
         let cluster = ClusterId::from_parts(seed, 1);
         let (keyring, _) = Keyring::create(&RootKey::generate(), cluster)
-            .map_err(|error| violation(error.to_string()))?;
+            .map_err(|error| violation(error.to_string(), Vec::new()))?;
         let mut runtime = SimRuntime::with_seed(seed);
         runtime.block_on(async {
             let mut run = Run {
@@ -107,28 +153,40 @@ impl Scenario {
                 cluster,
                 keyring,
                 masters: BTreeMap::new(),
-                next_id: NODES.len() as u64 + 1,
+                next_id: 1,
                 changes: (0, 0, 0),
                 acknowledged: Arc::default(),
                 stop: Arc::default(),
+                epochs: BTreeMap::new(),
+                recoveries: Recoveries::default(),
             };
-            run.play().await.map_err(violation)?;
-            let acknowledged =
-                run.acknowledged.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
+            let played = run.play().await;
+            let acknowledged = locked(&run.acknowledged).len() as u64;
             let changes = run.changes;
+            let Recoveries { made, lost_writes, told, .. } = run.recoveries;
             let (trace, leaders, messages) = run.world.into_parts();
-            Ok(SimReport { trace, acknowledged, leaders, messages, changes })
+            if let Err(what) = played {
+                return Err(violation(what, trace));
+            }
+            let recoveries = (made, lost_writes, told);
+            Ok(SimReport { trace, acknowledged, leaders, messages, changes, recoveries })
         })
     }
 }
 
 impl Run {
     async fn play(&mut self) -> Result<(), String> {
-        for node in NODES {
+        let masters = match self.scenario.masters {
+            0 => self.three_or_five(),
+            masters => masters,
+        };
+        let nodes = 1..=masters;
+        self.next_id = masters + 1;
+        for node in nodes.clone() {
             self.start(node).await?;
         }
         let members: BTreeMap<u64, BasicNode> =
-            NODES.iter().map(|&node| (node, BasicNode::new(format!("n{node}")))).collect();
+            nodes.map(|node| (node, BasicNode::new(format!("n{node}")))).collect();
         let first = self.world.node(1).ok_or("n1 is down")?;
         first.initialize(members).await.map_err(|error| error.to_string())?;
         for client in 0..self.scenario.clients {
@@ -145,11 +203,16 @@ impl Run {
         for _ in 0..self.scenario.changes {
             self.change().await?;
         }
+        for _ in 0..self.scenario.recoveries {
+            C::sleep(self.world.delay(500_000, 2_000_000)).await;
+            self.recover().await?;
+        }
         C::sleep(Duration::from_secs(1)).await;
         self.stop.store(true, std::sync::atomic::Ordering::SeqCst);
         self.world.stop_losing();
         self.settle().await?;
         self.check()?;
+        self.check_recovered()?;
         let nodes: Vec<u64> = self.masters.keys().copied().collect();
         for node in nodes {
             self.crash(node).await;
@@ -164,24 +227,15 @@ impl Run {
             return Ok(());
         };
         let voters = operator::members(&leader).voters;
-        let any = voters[usize::try_from(self.world.roll(voters.len() as u64)).unwrap_or(0)];
-        let wish = match self.world.roll(3) {
-            0 if self.masters.len() < MASTERS_MAX => Wish::Join(self.next_id),
-            1 if voters.len() > NODES.len() => Wish::Remove(any),
-            _ => Wish::Transfer(any),
-        };
-        if let Wish::Join(node) = wish {
-            self.next_id += 1;
-            self.start(node).await?;
-        }
-        self.world.note(format_args!("{wish:?} with {voters:?}"));
-        let operating = SimRuntime::spawn(operator::fulfil(self.world.clone(), wish));
+        let wish = self.some_wish(&voters).await?;
+        let operating =
+            SimRuntime::spawn(operator::fulfil(self.world.clone(), wish, operator::PATIENCE));
         self.fault().await?;
         let mut done = operating.await.map_err(|error| error.to_string())?;
         // A master is in it to the end or gone, before its process is left to itself or ended for
         // ever: what was given up is tried again, without faults.
         if !done && !matches!(wish, Wish::Transfer(_)) {
-            done = operator::fulfil(self.world.clone(), wish).await;
+            done = operator::fulfil(self.world.clone(), wish, operator::PATIENCE).await;
             if !done {
                 return Err(format!("{wish:?} is not possible though nothing is wrong"));
             }
@@ -197,8 +251,36 @@ impl Run {
         Ok(())
     }
 
+    /// Any change that is possible now; the process of one that joins is started.
+    pub(super) async fn some_wish(&mut self, voters: &[u64]) -> Result<Wish, String> {
+        let any = voters[usize::try_from(self.world.roll(voters.len() as u64)).unwrap_or(0)];
+        let wish = match self.world.roll(3) {
+            0 if self.masters.len() < MASTERS_MAX => Wish::Join(self.next_id),
+            1 if voters.len() > VOTERS_LEAST => Wish::Remove(any),
+            _ => Wish::Transfer(any),
+        };
+        if let Wish::Join(_) = wish {
+            self.start_new().await?;
+        }
+        self.world.note(format_args!("{wish:?} with {voters:?}"));
+        Ok(wish)
+    }
+
+    /// Starts a master that has nothing yet, in the newest epoch, as one that is let in is.
+    pub(super) async fn start_new(&mut self) -> Result<u64, String> {
+        let node = self.next_id;
+        self.next_id += 1;
+        let own = OwnEpoch {
+            epoch: self.world.epoch(),
+            written_off: self.recoveries.written_off.clone(),
+        };
+        self.epochs.insert(node, own);
+        self.start(node).await?;
+        Ok(node)
+    }
+
     /// A master crashes, is cut off, or hears or is heard by nobody, for a while.
-    async fn fault(&mut self) -> Result<(), String> {
+    pub(super) async fn fault(&mut self) -> Result<(), String> {
         let nodes: Vec<u64> = self.masters.keys().copied().collect();
         let one = nodes[usize::try_from(self.world.roll(nodes.len() as u64)).unwrap_or(0)];
         let others = nodes.iter().filter(|&&other| other != one);
@@ -221,17 +303,20 @@ impl Run {
         };
         self.world.cut(ways);
         C::sleep(self.world.delay(300_000, 3_000_000)).await;
-        self.world.cut(std::collections::BTreeSet::new());
+        self.world.cut(BTreeSet::new());
         Ok(())
     }
 
-    async fn start(&mut self, node: u64) -> Result<(), String> {
+    pub(super) async fn start(&mut self, node: u64) -> Result<(), String> {
         let folder = self.folder.join(format!("n{node}"));
         std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-        let mut options = RaftOptions::new(self.cluster, Epoch(1), NodeId(node), &folder);
+        let own = self.epochs.get(&node).cloned().unwrap_or_default();
+        let mut options = RaftOptions::new(self.cluster, own.epoch, NodeId(node), &folder);
         options.snapshot_after_entries = self.scenario.snapshot_after_entries;
         options.keep_entries = self.scenario.snapshot_after_entries / 4;
-        let config = options.config().map_err(|error| error.to_string())?;
+        let mut config = options.config().map_err(|error| error.to_string())?;
+        // As in the product: not before the others were asked for their epoch.
+        config.enable_elect = false;
         let vault = Vault::new(self.keyring.clone(), self.cluster, NodeId(node));
         let failure = Failure::new();
         let (store, report) = LogStore::open(
@@ -249,13 +334,22 @@ impl Run {
         let raft = SimRaft::new(node, Arc::new(config), network, store.clone(), restored.machine)
             .await
             .map_err(|error| error.to_string())?;
-        self.world.set_up(node, raft);
+        let up = Up {
+            raft: raft.clone(),
+            published: restored.published.clone(),
+            epoch: own.epoch,
+            written_off: own.written_off,
+        };
+        self.world.set_up(node, up);
+        elect_the_only_voter(&raft).await;
+        // The task runs without its handle.
+        drop(SimRuntime::spawn(super::recovery::elect_when_asked(self.world.clone(), raft)));
         self.masters.insert(node, Master { store, published: restored.published });
         Ok(())
     }
 
     /// Everything in memory is gone. What the store acknowledged is on disk.
-    async fn crash(&mut self, node: u64) {
+    pub(super) async fn crash(&mut self, node: u64) {
         self.world.note(format_args!("crash n{node}"));
         let raft = self.world.set_down(node);
         if let Some(master) = self.masters.remove(&node) {
@@ -278,11 +372,10 @@ impl Run {
             let mut count = 0_u64;
             while !stop.load(std::sync::atomic::Ordering::SeqCst) {
                 C::sleep(world.delay(5_000, 60_000)).await;
-                let nodes = world.nodes();
                 // While links are cut, two may say that they lead; both are asked.
-                let leaders: Vec<_> = nodes.iter().filter(|raft| raft.is_leader()).collect();
+                let leaders = world.leaders();
                 let which = usize::try_from(world.roll(leaders.len() as u64)).unwrap_or(0);
-                let Some(raft) = leaders.get(which) else { continue };
+                let Some((epoch, raft)) = leaders.get(which) else { continue };
                 let key = format!("c{client}-{count}");
                 count += 1;
                 let Some(replicated) = proposal(&world, &key, count) else {
@@ -293,11 +386,12 @@ impl Run {
                 let end = match write.await {
                     Ok(Ok(response)) => {
                         let index = response.log_id.index;
-                        acknowledged
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .insert(key.clone(), count.to_string());
-                        format!("acknowledged at {index}")
+                        if world.acknowledges(*raft.node_id(), *epoch) {
+                            locked(&acknowledged).insert(key.clone(), (count.to_string(), index));
+                            format!("acknowledged at {index}")
+                        } else {
+                            format!("acknowledged at {index} in epoch {epoch}, which has ended")
+                        }
                     }
                     Ok(Err(_)) => "refused".to_owned(),
                     Err(_) => "unknown".to_owned(),
@@ -351,8 +445,8 @@ impl Run {
         if let Some(gone) = strangers.clone().find(|node| !self.masters.contains_key(node)) {
             return Err(format!("n{gone} is gone and still a member: {members:?}"));
         }
-        let acknowledged = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-        for (key, value) in &*acknowledged {
+        let acknowledged = locked(&self.acknowledged);
+        for (key, (value, _)) in &*acknowledged {
             let found = states[0]
                 .metadata
                 .settings
