@@ -379,7 +379,7 @@ impl Run {
         self.world.set_powerless(nodes.iter().copied().collect());
         for node in nodes {
             self.start(*node).await?;
-            C::sleep(self.world.delay(1_000, 200_000)).await;
+            C::sleep(self.world.delay(1_000, 40_000)).await;
         }
         self.await_told(nodes).await?;
         self.world.set_powerless(BTreeSet::new());
