@@ -1,9 +1,10 @@
-//! Writing files so that a crash leaves either the old content or the new, never a part.
+//! Writing files so that a crash leaves either the old content or the new, never a part, and
+//! folders for their owner only.
 
 use std::{
-    fs::{self, File, OpenOptions, Permissions},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
@@ -18,6 +19,14 @@ use crate::{KeyringError, encoding::to_base64, random::random_bytes};
 /// synchronisation of the folder failed, the new content may be).
 pub fn atomic_write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), KeyringError> {
     replace(path, bytes, mode).map_err(|source| KeyringError::file("write", path, source))
+}
+
+/// Makes a folder and those above it where they are missing, for their owner only.
+///
+/// # Errors
+/// When the file system refuses it, or something else is in the way.
+pub fn make_private_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Makes the entries of a folder durable: what was created, renamed or removed in it.

@@ -35,7 +35,7 @@ mod root_key;
 mod sealed_keyring;
 
 pub use error::KeyringError;
-pub use file::{atomic_write, sync_folder};
+pub use file::{atomic_write, make_private_folder, sync_folder};
 pub use keyring::{Keyring, SEAL_OVERHEAD};
 pub use purpose::Purpose;
 pub use random::{OsIdSource, one_time_password};

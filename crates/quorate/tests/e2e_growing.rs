@@ -188,7 +188,7 @@ async fn three_become_five_and_never_four_and_votes_are_given_and_taken() {
     cluster.await_voters(5).await;
 
     // Two that fall silent for too long lose their votes, and are removed.
-    let policy = json!({ "cleanupAfterMs": 5_000, "cleanupFloor": 3 });
+    let policy = json!({ "cleanupAfterMs": 30_000, "cleanupFloor": 3 });
     assert_eq!(put(&cluster, "masters/policy", policy).await.status, 200);
     let leader = cluster.leader().await;
     let silent: Vec<usize> = (0..5).filter(|index| *index != leader).take(2).collect();

@@ -7,7 +7,6 @@
 
 use std::{
     fmt, fs,
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -25,7 +24,7 @@ use super::{
 use crate::{
     KeyringError,
     encoding::to_json,
-    file::{self, atomic_write, sync_folder},
+    file::{self, atomic_write, make_private_folder, sync_folder},
 };
 
 const CA_FILE: &str = "ca.pem";
@@ -81,10 +80,7 @@ impl NodeIdentity {
     /// [`KeyringError::File`]; [`KeyringError::IdentityDamaged`] when the parts do not match.
     pub fn store(&self, folder: &Path) -> Result<(), KeyringError> {
         self.check(folder)?;
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
+        make_private_folder(folder)
             .map_err(|source| KeyringError::file("create", folder, source))?;
         let next_key = folder.join(NEXT_KEY_FILE);
         atomic_write(&next_key, self.key_pem.as_bytes(), 0o600)?;

@@ -95,7 +95,12 @@ fn versions(facts: &DoctorFacts<'_>) -> Vec<Finding> {
             "every node reads feature level {could_read}; the cluster is at {}",
             facts.state.feature_level
         );
-        found.push(VERSIONS.info("", seen, ""));
+        found.push(VERSIONS.info(
+            "",
+            seen,
+            "once you will not go back: raise it by quorate node upgrade --all --binary FILE, with \
+             the file that runs",
+        ));
     }
     let seen = match by_version.keys().next() {
         Some(version) => {

@@ -2,14 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    env,
-    fs::{self, DirBuilder, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    env, fs, io,
     path::{Path, PathBuf},
 };
 
 use quorate_client::Endpoint;
+use quorate_keyring::{atomic_write, make_private_folder};
 use quorate_model::{Refusal, codes};
 use serde::{Deserialize, Serialize};
 
@@ -107,28 +105,13 @@ impl Credentials {
         let text = serde_json::to_string_pretty(&self.content).map_err(|error| {
             Refusal::new(codes::INTERNAL, "cannot encode the logins").cause(error.to_string())
         })?;
-        write_private(&self.path, &text)
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        make_private_folder(folder)
+            .map_err(|error| refused("write", &self.path, &error.to_string()))?;
+        // Whoever reads it meanwhile sees the old logins or the new, and nobody else may.
+        atomic_write(&self.path, text.as_bytes(), 0o600)
             .map_err(|error| refused("write", &self.path, &error.to_string()).into())
     }
-}
-
-/// Replaces the file at once: it is never half-written, and never readable by others.
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let new = path.with_extension(format!("{}.new", std::process::id()));
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)
-        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        // The error that matters is the first one.
-        let _ = fs::remove_file(&new);
-    }
-    written
 }
 
 fn path() -> Result<PathBuf, Failure> {

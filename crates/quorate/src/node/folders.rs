@@ -76,12 +76,8 @@ impl Folders {
 
     /// Makes the folders that are missing, for the owner only.
     pub(crate) fn create(&self) -> Result<(), Refusal> {
-        use std::os::unix::fs::DirBuilderExt;
         for folder in [&self.config, &self.data, &self.log, &self.run] {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)
+            quorate_keyring::make_private_folder(folder)
                 .map_err(|error| refuse_file("make the folder", folder, &error))?;
         }
         Ok(())

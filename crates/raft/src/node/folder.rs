@@ -1,10 +1,11 @@
 //! The folder a node keeps its log and snapshot in, locked for as long as the node runs.
 
 use std::{
-    fs::{self, File, TryLockError},
-    os::unix::fs::DirBuilderExt,
+    fs::{File, TryLockError},
     path::Path,
 };
+
+use quorate_keyring::make_private_folder;
 
 use crate::RaftError;
 
@@ -17,11 +18,7 @@ pub(super) struct FolderLock {
 impl FolderLock {
     /// Makes the folder where it is absent and takes it for this node alone.
     pub(super) fn take(folder: &Path) -> Result<Self, RaftError> {
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(|error| RaftError::file("create", folder, error))?;
+        make_private_folder(folder).map_err(|error| RaftError::file("create", folder, error))?;
         let path = folder.join("lock");
         let file = File::options()
             .create(true)

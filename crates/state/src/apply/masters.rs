@@ -9,7 +9,7 @@ use crate::{Applied, MasterPolicy, Outcome, State, Stated};
 const LONGEST_REASON: usize = 500;
 /// The shortest time after which a silent master may be removed: shorter than that, a restart would
 /// cost a master.
-const SHORTEST_CLEANUP_MS: u64 = 5_000;
+const SHORTEST_CLEANUP_MS: u64 = 30_000;
 /// The longest duration in the policy.
 const LONGEST_MS: u64 = 30 * 24 * 3600 * 1000;
 
@@ -82,7 +82,7 @@ pub(super) fn set_policy(state: &mut State, policy: &MasterPolicy) -> Outcome {
     }
     if policy.cleanup_after_ms.is_some_and(|after| after < SHORTEST_CLEANUP_MS) {
         return wrong(
-            "a silent master cannot be removed within five seconds",
+            "a silent master cannot be removed within thirty seconds",
             "give more than a restart takes, such as 10m",
         );
     }

@@ -79,8 +79,8 @@ fn a_policy_that_makes_no_sense_is_refused() {
     let table: [(MasterPolicy, Option<Code>); 7] = [
         (good.clone(), None),
         (MasterPolicy { fail_back_ms: 0, ..good.clone() }, None),
-        (MasterPolicy { cleanup_after_ms: Some(5_000), ..good.clone() }, None),
-        (MasterPolicy { cleanup_after_ms: Some(4_999), ..good.clone() }, Some(bad)),
+        (MasterPolicy { cleanup_after_ms: Some(30_000), ..good.clone() }, None),
+        (MasterPolicy { cleanup_after_ms: Some(29_999), ..good.clone() }, Some(bad)),
         (MasterPolicy { stall_after_ms: 999, ..good.clone() }, Some(bad)),
         (MasterPolicy { cleanup_floor: 0, ..good.clone() }, Some(bad)),
         (MasterPolicy { fail_back_ms: u64::MAX, ..good }, Some(bad)),

@@ -19,8 +19,9 @@ use crate::{
     ui::{Failure, Outcome, duration},
 };
 
+const MIB: u64 = 1024 * 1024;
 /// A part is sent with one call.
-const PART: u64 = 1024 * 1024;
+const PART: u64 = MIB;
 
 /// Upgrade Quorate itself on nodes one by one, without stopping any instance
 ///
@@ -83,7 +84,7 @@ async fn upload(session: &Session, client: &Client, path: &Path) -> Result<Strin
     let (sha256, size) = binary::digest_of(&file).map_err(unreadable)?;
     let mut view = client.binary(&sha256).await?;
     if view.facts.is_none() {
-        session.ui.note(&format!("uploading {} ({} MiB)", path.display(), size / PART));
+        session.ui.note(&format!("uploading {} ({} MiB)", path.display(), size.div_ceil(MIB)));
     }
     while view.facts.is_none() {
         let offset = view.received;

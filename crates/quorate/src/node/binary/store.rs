@@ -4,13 +4,13 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use quorate_control::StagedBinary;
-use quorate_keyring::{atomic_write, sync_folder};
+use quorate_keyring::{atomic_write, make_private_folder, sync_folder};
 use quorate_model::{Binary, BinaryDigest, Refusal, codes, hex};
 use sha2::{Digest, Sha256};
 use tokio::{sync::Mutex, task::spawn_blocking};
@@ -105,10 +105,7 @@ impl Binaries {
 
     fn append(&self, sha256: &BinaryDigest, bytes: &[u8]) -> Result<(), Refusal> {
         let place = self.place(sha256);
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&place)
+        make_private_folder(&place)
             .map_err(|error| refuse_file("make the folder", &place, &error))?;
         let partial = self.partial(sha256);
         OpenOptions::new()
