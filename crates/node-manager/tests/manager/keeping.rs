@@ -16,11 +16,12 @@ use crate::{
 #[test]
 fn an_instance_is_started_and_stopped_as_ordered_and_stays_stopped() {
     let (host, leader) = (Host::new(), FakeMaster::leader(1, 1, 1));
-    leader.desire([script("db-1", "trap 'exit 7' TERM; while :; do sleep 0.01; done")]);
+    leader.desire([script("db-1", "trap 'exit 7' TERM; echo set; while :; do sleep 0.01; done")]);
     let _manager = host.manage(&[&leader]);
     let seen = leader.observed("db-1", "ready", |it| it.is_ready());
     assert_eq!((seen.generation, seen.starts), (Generation(1), 1));
     assert_eq!(seen.component.as_str(), "process");
+    until("the trap", || host.log("db-1").contains("set"));
 
     leader.desire([script("db-1", "sleep 1000").stopped(2)]);
     let seen = leader.observed("db-1", "stopped", |it| exit_of(it).is_some());

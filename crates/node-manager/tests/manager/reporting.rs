@@ -39,10 +39,17 @@ fn reports_are_sent_every_second_and_at_once_when_something_changes() {
     leader.report("the next", |_| true);
     leader.report("the one after that", |_| true);
     assert!(began.elapsed() < Duration::from_millis(2500), "{:?}", began.elapsed());
-    let began = Instant::now();
-    leader.desire([script("db-1", "exec sleep 1000")]);
-    leader.observed("db-1", "ready", |it| it.is_ready());
-    assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
+    // Begun right after a report, so that the next one by the clock is a second away. The best of
+    // a few: on a busy machine a process may take long to start.
+    let mut took = Vec::new();
+    for instance in ["db-1", "db-2", "db-3", "db-4"] {
+        leader.report("one by the clock", |_| true);
+        let began = Instant::now();
+        leader.desire([script(instance, "exec sleep 1000")]);
+        leader.observed(instance, "ready", |it| it.is_ready());
+        took.push(began.elapsed());
+    }
+    assert!(took.iter().any(|took| *took < Duration::from_millis(700)), "{took:?}");
 }
 
 #[test]
