@@ -248,7 +248,7 @@ async fn run_with_kills(
     let id = eventually_submitted(cluster, path, body, &key, &mut kills).await;
     let deadline = Instant::now() + Duration::from_secs(500);
     let steps = loop {
-        kills += start_what_ended(cluster);
+        kills += cluster.start_what_ended();
         let operation = cluster.get_somewhere(&format!("/admin/api/operations/{id}")).await;
         let status = operation.as_ref().and_then(|it| it["status"].as_str().map(str::to_owned));
         match status.as_deref() {
@@ -263,7 +263,7 @@ async fn run_with_kills(
     let last = format!("finished:{}:", steps - 1);
     let last = failpoints.split(',').find_map(|one| one.strip_prefix(&last)).map(Path::new);
     loop {
-        kills += start_what_ended(cluster);
+        kills += cluster.start_what_ended();
         let reached = failpoints.split(',').filter(|one| mark_in(one).exists()).count();
         if kills == reached && last.is_none_or(Path::exists) {
             break;
@@ -281,20 +281,6 @@ fn mark_in(failpoint: &str) -> &Path {
     Path::new(failpoint.splitn(3, ':').last().unwrap())
 }
 
-/// Starts the masters that ended, and says how many those were.
-fn start_what_ended(cluster: &mut ProcessCluster) -> usize {
-    let mut ended = 0;
-    for master in &mut cluster.masters {
-        // One that was removed ends by itself and stays so.
-        if master.has_ended() && !master.log().contains("Q3012") {
-            master.await_end();
-            ended += 1;
-            master.start();
-        }
-    }
-    ended
-}
-
 /// Submits once the leader sees all masters well again. The leader may be killed before it
 /// answers: the same key then finds the operation that was begun.
 async fn eventually_submitted(
@@ -309,7 +295,7 @@ async fn eventually_submitted(
         let headers = [("Idempotency-Key", key)];
         // Two of three may die meanwhile, so that nobody answers before they are started again.
         let answer = cluster.call_each(Method::POST, path, Some(body.clone()), &headers).await;
-        *kills += start_what_ended(cluster);
+        *kills += cluster.start_what_ended();
         if let Some(answer) = &answer
             && answer.status == 202
         {

@@ -219,7 +219,8 @@ async fn the_next_leader_finishes_an_operation_whose_leader_is_killed_at_any_bou
                 )
             })
             .collect();
-        restart_with_kills(&mut cluster, &spec.join(","), kills).await;
+        let key = format!("round-{rounds}");
+        restart_with_kills(&mut cluster, &spec.join(","), kills, &key).await;
         assert_eq!(cluster.starts("orders").await, all(1 + rounds), "round {rounds}");
         orders.assert_whole();
     }
@@ -228,7 +229,12 @@ async fn the_next_leader_finishes_an_operation_whose_leader_is_killed_at_any_bou
 }
 
 /// Runs one restart; every master kills itself where `failpoints` says, each place once.
-async fn restart_with_kills(cluster: &mut ProcessCluster, failpoints: &str, kills: usize) {
+async fn restart_with_kills(
+    cluster: &mut ProcessCluster,
+    failpoints: &str,
+    kills: usize,
+    key: &str,
+) {
     for index in 0..cluster.masters.len() {
         cluster.masters[index].set_env("QUORATE_FAILPOINT", failpoints);
         cluster.masters[index].kill();
@@ -237,17 +243,25 @@ async fn restart_with_kills(cluster: &mut ProcessCluster, failpoints: &str, kill
     }
     cluster.await_managers().await;
     await_up(cluster).await;
-    let id = submit_restart(cluster).await;
-    let path = format!("/admin/api/operations/{id}");
     let (mut seen, deadline) = (0, std::time::Instant::now() + Duration::from_secs(400));
-    loop {
-        for master in &mut cluster.masters {
-            if master.has_ended() {
-                master.await_end();
-                seen += 1;
-                master.start();
+    // Two of three may die while it is submitted, so that nobody answers before they are started
+    // again; the key finds the operation that was begun.
+    let id = loop {
+        let path = "/admin/api/components/orders/restart";
+        let key = [("Idempotency-Key", key)];
+        let answer = cluster.call_each(Method::POST, path, Some(json!({})), &key).await;
+        seen += cluster.start_what_ended();
+        match answer {
+            Some(answer) if answer.status == 202 => {
+                break answer.body["id"].as_str().unwrap().to_owned();
             }
+            other => assert!(std::time::Instant::now() < deadline, "{other:?}"),
         }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let path = format!("/admin/api/operations/{id}");
+    loop {
+        seen += cluster.start_what_ended();
         let operation = cluster.get_somewhere(&path).await;
         let status = operation
             .as_ref()
@@ -262,13 +276,7 @@ async fn restart_with_kills(cluster: &mut ProcessCluster, failpoints: &str, kill
     }
     // The last boundary lies after the operation's end.
     eventually("the last kill", Duration::from_secs(20), || {
-        for master in &mut cluster.masters {
-            if master.has_ended() {
-                master.await_end();
-                seen += 1;
-                master.start();
-            }
-        }
+        seen += cluster.start_what_ended();
         let done = seen == kills;
         async move { done }
     })

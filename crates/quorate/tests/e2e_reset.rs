@@ -243,7 +243,7 @@ async fn it_happens_once_when_the_leader_is_killed_at_any_boundary() {
     let deadline = Instant::now() + OPERATION;
     let mut kills = 0;
     let ended = loop {
-        kills += start_what_ended(&mut cluster);
+        kills += cluster.start_what_ended();
         let operation = operation(&cluster);
         match operation.as_ref().and_then(|it| it["status"].as_str()) {
             Some("succeeded") => break operation.unwrap(),
@@ -256,7 +256,7 @@ async fn it_happens_once_when_the_leader_is_killed_at_any_boundary() {
     // The last boundary lies after the operation's end: whoever dies there may be about to.
     let last = marks.last().unwrap();
     let reached = loop {
-        kills += start_what_ended(&mut cluster);
+        kills += cluster.start_what_ended();
         let reached = marks.iter().filter(|mark| mark.exists()).count();
         if kills == reached && last.exists() {
             break reached;
@@ -292,17 +292,4 @@ fn operation(cluster: &ProcessCluster) -> Option<Value> {
         let all: Value = serde_json::from_slice(&output.stdout).ok()?;
         all.as_array()?.iter().find(|it| it["title"] == "reset").cloned()
     })
-}
-
-/// Starts the masters that ended, and says how many those were.
-fn start_what_ended(cluster: &mut ProcessCluster) -> usize {
-    let mut ended = 0;
-    for master in &mut cluster.masters {
-        if master.has_ended() {
-            master.await_end();
-            ended += 1;
-            master.start();
-        }
-    }
-    ended
 }

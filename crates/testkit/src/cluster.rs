@@ -323,6 +323,20 @@ impl ProcessCluster {
         None
     }
 
+    /// Starts the masters that have ended, but those that were removed, and says how many it
+    /// started.
+    pub fn start_what_ended(&mut self) -> usize {
+        let mut started = 0;
+        for master in &mut self.masters {
+            if master.has_ended() && !master.log().contains("Q3012") {
+                master.await_end();
+                started += 1;
+                master.start();
+            }
+        }
+        started
+    }
+
     /// The position of the leader among the masters.
     ///
     /// # Panics
