@@ -74,90 +74,96 @@ const FIRST_LOOKS: Duration = Duration::from_secs(3);
 /// How often it looks meanwhile.
 const LOOK_AROUND_EVERY: Duration = Duration::from_millis(20);
 
-/// The control plane of one master. Cheap to clone.
+/// The control plane of one master. Clones are the same one, and cost nothing: a request makes several.
 #[derive(Clone)]
 pub struct Control {
-    pub(crate) parts: Arc<Parts>,
-    pub(crate) inventory: Arc<Inventory>,
-    pub(crate) sessions: Arc<NodeSessions>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What every clone of a [`Control`] shares.
+pub(crate) struct Shared {
+    pub(crate) parts: Parts,
+    pub(crate) inventory: Inventory,
+    pub(crate) sessions: NodeSessions,
     pub(crate) readiness: ReadinessGate,
-    pub(crate) log_requests: Arc<AtomicU64>,
+    pub(crate) log_requests: AtomicU64,
     pub(crate) password_checks: Arc<Semaphore>,
-    pub(crate) failed_logins: Arc<FailedLogins>,
+    pub(crate) failed_logins: FailedLogins,
     pub(crate) doctor: DoctorParts,
-    pub(crate) outlook: Arc<watch::Sender<Outlook>>,
-    closing: Arc<watch::Sender<bool>>,
+    pub(crate) outlook: watch::Sender<Outlook>,
+    closing: watch::Sender<bool>,
 }
 
 impl Control {
     /// Puts the parts together. Nothing runs until [`crate::run_duties`] is spawned.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        Self {
-            parts: Arc::new(parts),
-            inventory: Arc::default(),
-            sessions: Arc::default(),
+        let shared = Shared {
+            parts,
+            inventory: Inventory::default(),
+            sessions: NodeSessions::default(),
             readiness: ReadinessGate::default(),
-            log_requests: Arc::default(),
+            log_requests: AtomicU64::default(),
             password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS)),
-            failed_logins: Arc::default(),
+            failed_logins: FailedLogins::default(),
             doctor: DoctorParts::default(),
-            outlook: Arc::default(),
-            closing: Arc::new(watch::Sender::new(false)),
-        }
+            outlook: watch::Sender::default(),
+            closing: watch::Sender::new(false),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The cluster.
     #[must_use]
     pub fn cluster(&self) -> ClusterId {
-        self.parts.cluster
+        self.shared.parts.cluster
     }
 
     /// This master.
     #[must_use]
     pub fn node(&self) -> NodeId {
-        self.parts.node
+        self.shared.parts.node
     }
 
     /// What this master knows to be decided.
     #[must_use]
     pub fn state(&self) -> Arc<State> {
-        Arc::clone(&self.parts.raft.state().borrow())
+        Arc::clone(&self.shared.parts.raft.state().borrow())
     }
 
     /// Follows what is decided.
     #[must_use]
     pub fn state_watch(&self) -> watch::Receiver<Arc<State>> {
-        self.parts.raft.state()
+        self.shared.parts.raft.state()
     }
 
     /// This master's Raft.
     #[must_use]
     pub fn raft(&self) -> &RaftNode {
-        &self.parts.raft
+        &self.shared.parts.raft
     }
 
     /// What is observed.
     #[must_use]
     pub fn inventory(&self) -> &Inventory {
-        &self.inventory
+        &self.shared.inventory
     }
 
     /// Whether this master can serve.
     #[must_use]
-    pub const fn readiness(&self) -> &ReadinessGate {
-        &self.readiness
+    pub fn readiness(&self) -> &ReadinessGate {
+        &self.shared.readiness
     }
 
     /// Ends what would otherwise go on for as long as a peer likes: streams of events and the
     /// sessions of node managers. For the moment before the ports close.
     pub fn close(&self) {
-        self.closing.send_replace(true);
+        self.shared.closing.send_replace(true);
     }
 
     /// Returns once [`Control::close`] was called.
     pub async fn closed(&self) {
-        let mut closing = self.closing.subscribe();
+        let mut closing = self.shared.closing.subscribe();
         // The sender lives in `self`, so waiting cannot fail.
         let _ = closing.wait_for(|closing| *closing).await;
     }
@@ -165,7 +171,7 @@ impl Control {
     /// The term this master leads in with a quorum's acknowledgement, if it does.
     #[must_use]
     pub fn leading(&self) -> Option<Term> {
-        self.parts.raft.leadership().borrow().as_ref().map(|leadership| leadership.term)
+        self.shared.parts.raft.leadership().borrow().as_ref().map(|leadership| leadership.term)
     }
 
     /// Who takes over when this master, which leads, leaves: the living voter with the highest
@@ -178,7 +184,7 @@ impl Control {
     /// Where the leader is, as far as this master knows: its id and its internal address.
     #[must_use]
     pub fn leader(&self) -> Option<(NodeId, String)> {
-        let leader = self.parts.raft.status().leader?;
+        let leader = self.shared.parts.raft.status().leader?;
         let state = self.state();
         let addr = state.metadata.nodes.get(&leader)?.internal_addr.clone();
         Some((leader, addr))
@@ -191,22 +197,24 @@ impl Control {
     }
 
     pub(crate) fn now(&self) -> quorate_model::Timestamp {
-        self.parts.clock.now()
+        self.shared.parts.clock.now()
     }
 
     pub(crate) fn new_operation_id(&self) -> OperationId {
-        OperationId::from_parts(self.now().0, self.parts.ids.random())
+        OperationId::from_parts(self.now().0, self.shared.parts.ids.random())
     }
 
     pub(crate) fn new_token_id(&self) -> TokenId {
-        TokenId::from_parts(self.now().0, self.parts.ids.random())
+        TokenId::from_parts(self.now().0, self.shared.parts.ids.random())
     }
 
     /// Waits until everybody was heard of who can be. A leader that was elected a moment ago has
     /// heard of nobody yet, and would refuse everything; some seconds later who is silent is away.
     pub(crate) async fn looked_around(&self) {
         let first_looks = |age: &Duration| *age < FIRST_LOOKS;
-        while self.leading().is_some() && self.inventory.age().as_ref().is_some_and(first_looks) {
+        while self.leading().is_some()
+            && self.shared.inventory.age().as_ref().is_some_and(first_looks)
+        {
             let all = self.with_facts(|facts| {
                 facts.state.metadata.nodes.iter().all(|(id, node)| {
                     let masters = &facts.observations.masters;
@@ -225,7 +233,7 @@ impl Control {
     pub(crate) fn with_facts<T>(&self, with: impl FnOnce(&Facts<'_>) -> T) -> T {
         let state = self.state();
         let observations = self.observations();
-        with(&Facts::new(&state, &observations, &self.parts.catalog))
+        with(&Facts::new(&state, &observations, &self.shared.parts.catalog))
     }
 
     /// Checks the permission and proposes a command for a person.
@@ -248,10 +256,14 @@ impl Control {
         command: Command,
     ) -> Result<Applied, Refusal> {
         let proposal = Proposal { request_id, at: self.now(), principal, command, digest: None };
-        match self.parts.raft.propose(proposal).await {
+        match self.shared.parts.raft.propose(proposal).await {
             Ok(outcome) => outcome,
             Err(error) => {
-                self.parts.raft.troubles().note(TroubleKind::Proposal, None, error.to_string());
+                self.shared.parts.raft.troubles().note(
+                    TroubleKind::Proposal,
+                    None,
+                    error.to_string(),
+                );
                 Err(error.refusal())
             }
         }
@@ -259,12 +271,12 @@ impl Control {
 
     /// The state, at least as new as this call.
     pub(crate) async fn linearized(&self) -> Result<Arc<State>, Refusal> {
-        self.parts.raft.linearize().await.map_err(|error| error.refusal())
+        self.shared.parts.raft.linearize().await.map_err(|error| error.refusal())
     }
 }
 
 impl std::fmt::Debug for Control {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Control").field("node", &self.parts.node).finish_non_exhaustive()
+        f.debug_struct("Control").field("node", &self.shared.parts.node).finish_non_exhaustive()
     }
 }

@@ -13,7 +13,7 @@ use crate::Control;
 impl Control {
     /// Everything that is observed now: by node managers, and by this master of the others.
     pub(crate) fn observations(&self) -> Observations {
-        let mut observations = self.inventory.observations(Instant::now());
+        let mut observations = self.shared.inventory.observations(Instant::now());
         observations.masters = self.masters_observed();
         observations
     }

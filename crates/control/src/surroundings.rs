@@ -80,11 +80,11 @@ impl Control {
     /// Tells the control plane of the world around it, once.
     pub fn stand_in(&self, surroundings: Arc<dyn Surroundings>) {
         // The first one stays.
-        let _ = self.doctor.surroundings.set(surroundings);
+        let _ = self.shared.doctor.surroundings.set(surroundings);
     }
 
     /// The world around it; `None` in tests that have none.
     pub(crate) fn surroundings(&self) -> Option<Arc<dyn Surroundings>> {
-        self.doctor.surroundings.get().cloned()
+        self.shared.doctor.surroundings.get().cloned()
     }
 }

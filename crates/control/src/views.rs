@@ -64,7 +64,7 @@ pub(crate) fn masters(control: &Control) -> Vec<MasterView> {
             reason,
             priority: node.priority,
             learner_only: node.learner_only.as_ref().map(stated),
-            stalled: control.outlook.borrow().stalled.get(id).cloned().unwrap_or_default(),
+            stalled: control.shared.outlook.borrow().stalled.get(id).cloned().unwrap_or_default(),
         });
     }
     views
@@ -117,7 +117,11 @@ pub(crate) fn node_managers(control: &Control, facts: &Facts<'_>) -> Vec<NodeMan
                 .unmanaged
                 .get(id)
                 .map_or_else(Vec::new, |left| left.iter().map(unmanaged).collect()),
-            version: control.inventory.version_of(*id).unwrap_or_else(|| node.version.clone()),
+            version: control
+                .shared
+                .inventory
+                .version_of(*id)
+                .unwrap_or_else(|| node.version.clone()),
             reason,
         });
     }

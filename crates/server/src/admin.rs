@@ -18,10 +18,10 @@ use axum::{
 use quorate_control::Control;
 use quorate_model::{Refusal, codes};
 use tokio::net::{TcpListener, UnixListener};
+use tower::Layer as _;
 
 use crate::{
     LeaderLink,
-    metrics::HttpMetrics,
     proxy::{LONGEST_BODY, pass_on},
     rest::{self, Admin, context::LocalRoot, failure},
 };
@@ -38,20 +38,23 @@ pub struct AdminOptions {
 
 /// Everything the admin port answers.
 pub fn admin_router(options: AdminOptions) -> Router {
-    let admin =
-        Admin { control: options.control, leader: options.leader, metrics: HttpMetrics::default() };
+    let AdminOptions { control, leader, console } = options;
+    let admin = Admin { control, leader, metrics: Arc::default() };
     let rest = Router::new()
         .nest("/admin/api", rest::routes())
         .route_layer(from_fn_with_state(admin.clone(), gate));
-    rest.merge(rest::open_routes())
+    let routes = rest
+        .merge(rest::open_routes())
         .method_not_allowed_fallback(not_so)
         .with_state(admin.clone())
-        .merge(options.console)
-        .fallback(nothing_here)
-        .layer(from_fn_with_state(admin.clone(), pass_on))
-        .layer(DefaultBodyLimit::max(LONGEST_BODY))
-        .layer(from_fn(failure::with_request_id))
-        .layer(from_fn_with_state(admin, count))
+        .merge(console)
+        .fallback(nothing_here);
+    // Around all routes together: a layer of the router is around each route by itself, and is cloned
+    // with every request.
+    let passing_on = from_fn_with_state(admin.clone(), pass_on).layer(routes);
+    let limited = DefaultBodyLimit::max(LONGEST_BODY).layer(passing_on);
+    let named = from_fn(failure::with_request_id).layer(limited);
+    Router::new().fallback_service(from_fn_with_state(admin, count).layer(named))
 }
 
 /// Until the cluster has been ready once, every route that needs a login answers 503 with the

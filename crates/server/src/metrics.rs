@@ -23,8 +23,8 @@ struct RequestLabels {
     status: u32,
 }
 
-/// Counts requests on the admin port. Cheap to clone.
-#[derive(Debug, Clone)]
+/// Counts requests on the admin port.
+#[derive(Debug)]
 pub(crate) struct HttpMetrics {
     requests: Family<RequestLabels, Counter>,
     duration: Histogram,

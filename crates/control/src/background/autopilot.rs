@@ -80,7 +80,7 @@ fn report_stalled(control: &Control, input: &AutopilotInput) {
         .iter()
         .filter_map(|(id, seen)| Some((*id, stalled(seen, input.stall_after)?)))
         .collect();
-    control.outlook.send_if_modified(|outlook| {
+    control.shared.outlook.send_if_modified(|outlook| {
         for (node, why) in now.iter().filter(|(id, _)| !outlook.stalled.contains_key(id)) {
             warn!(%node, %why, "a learner is stalled and is not promoted");
         }
@@ -98,7 +98,7 @@ fn report_waiting(control: &Control, decision: &AutopilotDecision) {
         AutopilotDecision::Nothing { why } => why.as_str(),
         _ => "",
     };
-    control.outlook.send_if_modified(|outlook| {
+    control.shared.outlook.send_if_modified(|outlook| {
         let changed = outlook.waits != why;
         if changed && !why.is_empty() {
             info!(%why, "autopilot waits");

@@ -29,7 +29,7 @@ pub(super) async fn run(control: Control) {
 /// What the node managers report that is not recorded yet.
 fn news(control: &Control) -> Vec<Command> {
     let state = control.state();
-    let reported = control.inventory.binaries();
+    let reported = control.shared.inventory.binaries();
     let news = reported.into_iter().filter_map(|(id, (version, reads_level))| {
         let known = state.metadata.nodes.get(&id)?;
         let is_known = known.version == version && known.reads_level == reads_level;

@@ -45,7 +45,7 @@ impl Actor for LeaderActor {
     }
 
     fn catalog(&self) -> &Catalog {
-        &self.control.parts.catalog
+        &self.control.shared.parts.catalog
     }
 
     async fn changed(&self, at_most: Duration) {
@@ -107,6 +107,6 @@ impl Actor for LeaderActor {
     }
 
     fn waiting(&self, waiting: Waiting) {
-        self.control.inventory.set_waiting(waiting);
+        self.control.shared.inventory.set_waiting(waiting);
     }
 }

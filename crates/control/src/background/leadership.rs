@@ -19,7 +19,7 @@ pub(super) async fn run(control: Control) {
         let now = Instant::now();
         watching.look(&control, now);
         let decision = decide_leader(&watching.leadership_input(&control, now));
-        control.outlook.send_if_modified(|outlook| {
+        control.shared.outlook.send_if_modified(|outlook| {
             let changed = outlook.leadership.as_ref() != Some(&decision);
             outlook.leadership = Some(decision.clone());
             changed

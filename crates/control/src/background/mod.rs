@@ -35,7 +35,7 @@ async fn run_leader_duties(control: Control) {
             continue;
         };
         info!(node = %control.node(), %term, "leading");
-        control.inventory.clear();
+        control.shared.inventory.clear();
         let actor = Arc::new(leader_actor::LeaderActor::new(control.clone(), term));
         tokio::select! {
             () = quorate_operations::run(actor) => {}
@@ -45,8 +45,8 @@ async fn run_leader_duties(control: Control) {
             () = term_ended(&mut leadership, term) => {}
         }
         info!(node = %control.node(), %term, "leading no longer");
-        control.inventory.clear();
-        control.outlook.send_replace(crate::outlook::Outlook::default());
+        control.shared.inventory.clear();
+        control.shared.outlook.send_replace(crate::outlook::Outlook::default());
     }
 }
 

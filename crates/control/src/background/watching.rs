@@ -98,7 +98,7 @@ impl Watching {
         AutopilotInput {
             leader: control.node(),
             masters,
-            stabilization: control.parts.options.autopilot.stabilization,
+            stabilization: control.shared.parts.options.autopilot.stabilization,
             stall_after: policy.stall_after(),
             even_allowed: state.metadata.even_voters.is_some(),
             clean_up: policy.cleanup_after().map(|after| CleanUp {

@@ -40,13 +40,13 @@ impl Control {
         let Some(node) = node else {
             return failed(format!("`{component}` has no instance `{via}`"));
         };
-        self.inventory.expect_action(id, node);
+        self.shared.inventory.expect_action(id, node);
         let until = tokio::time::Instant::now() + deadline;
-        let mut changes = self.inventory.changes();
+        let mut changes = self.shared.inventory.changes();
         let mut order_at = tokio::time::Instant::now();
         loop {
-            if let Some(outcome) = self.inventory.action(&id) {
-                self.inventory.forget_action(&id);
+            if let Some(outcome) = self.shared.inventory.action(&id) {
+                self.shared.inventory.forget_action(&id);
                 return outcome;
             }
             let now = tokio::time::Instant::now();
@@ -55,7 +55,7 @@ impl Control {
             }
             if now >= order_at {
                 order_at = now + ORDER_AGAIN;
-                if let Some(sender) = self.sessions.sender(node) {
+                if let Some(sender) = self.shared.sessions.sender(node) {
                     let act = ToNode::Act {
                         id,
                         component: component.clone(),

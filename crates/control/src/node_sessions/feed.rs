@@ -18,7 +18,7 @@ impl Control {
     pub fn open_node_session(&self, node: NodeId) -> Result<NodeSession, LeaderHint> {
         let Some(term) = self.leading() else { return Err(self.leader_hint()) };
         let (sender, messages) = mpsc::channel(QUEUE);
-        self.sessions.insert(node, sender.clone());
+        self.shared.sessions.insert(node, sender.clone());
         let control = self.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -26,7 +26,7 @@ impl Control {
                 () = control.closed() => {}
             }
             // The last sender goes with the entry, and then the stream to the node manager ends.
-            control.sessions.remove(node, &sender);
+            control.shared.sessions.remove(node, &sender);
         });
         Ok(NodeSession { node, messages })
     }
@@ -34,11 +34,11 @@ impl Control {
     /// Sends desired state whenever it changes, until this master leads no longer or the session
     /// is gone.
     async fn feed(&self, node: NodeId, term: Term, sender: &mpsc::Sender<ToNode>) {
-        let mut leadership = self.parts.raft.leadership();
-        let mut states = self.parts.raft.state();
+        let mut leadership = self.shared.parts.raft.leadership();
+        let mut states = self.shared.parts.raft.state();
         let hint = self.leader_hint();
         let welcome = ToNode::Welcome {
-            leader: self.parts.node,
+            leader: self.shared.parts.node,
             term,
             epoch: self.epoch(),
             masters: hint.masters,
@@ -57,7 +57,8 @@ impl Control {
                 let _ = sender.send(ToNode::Redirect(self.leader_hint())).await;
                 return;
             }
-            if !self.sessions.is_current(node, sender) || !state.metadata.nodes.contains_key(&node)
+            if !self.shared.sessions.is_current(node, sender)
+                || !state.metadata.nodes.contains_key(&node)
             {
                 return;
             }

@@ -69,7 +69,7 @@ impl LogWaits {
 impl Control {
     /// Takes in the end of a log from the node manager that was asked for it.
     pub fn take_log(&self, node: NodeId, request: u64, answer: Result<Vec<u8>, String>) {
-        self.sessions.logs.answer(node, request, answer);
+        self.shared.sessions.logs.answer(node, request, answer);
     }
 
     /// Reads the end of an instance's log through its node manager.
@@ -88,11 +88,12 @@ impl Control {
         let known = state.metadata.nodes.get(&node);
         let name = known.map_or_else(|| node.to_string(), |known| known.name.to_string());
         let sender = self
+            .shared
             .sessions
             .sender(node)
             .ok_or_else(|| silent(format!("the node manager of `{name}` has no session")))?;
-        let request = self.log_requests.fetch_add(1, Ordering::Relaxed);
-        let (_expected, answer) = self.sessions.logs.expect(request, node);
+        let request = self.shared.log_requests.fetch_add(1, Ordering::Relaxed);
+        let (_expected, answer) = self.shared.sessions.logs.expect(request, node);
         let ask = ToNode::Log { request, instance: instance.clone(), max_bytes };
         let asked = async {
             let ended = || "its session has just ended".to_owned();

@@ -94,6 +94,6 @@ impl Control {
             .filter(|(_, node)| node.roles.master)
             .map(|(id, node)| (*id, node.internal_addr.clone()))
             .collect();
-        LeaderHint { leader: self.parts.raft.status().leader, masters }
+        LeaderHint { leader: self.shared.parts.raft.status().leader, masters }
     }
 }

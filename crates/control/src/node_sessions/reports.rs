@@ -16,13 +16,13 @@ impl Control {
             return;
         }
         let metadata = &self.state().metadata;
-        self.inventory.forget_removed(|known| metadata.nodes.contains_key(&known));
+        self.shared.inventory.forget_removed(|known| metadata.nodes.contains_key(&known));
         if !metadata.nodes.contains_key(&node) {
             // Removed meanwhile: the end of its session is on its way.
             return;
         }
         if let Some(checkup) = report.checkup.take() {
-            self.inventory.checkup(node, *checkup, self.now());
+            self.shared.inventory.checkup(node, *checkup, self.now());
         }
         let placed: BTreeSet<&InstanceName> = metadata
             .components
@@ -33,11 +33,11 @@ impl Control {
             .collect();
         report.instances.retain(|seen| placed.contains(&seen.instance));
         let reported: Vec<ActionId> = report.actions.iter().map(|action| action.id).collect();
-        self.inventory.report(node, report, Instant::now());
-        self.inventory.forget_ended(|id| {
+        self.shared.inventory.report(node, report, Instant::now());
+        self.shared.inventory.forget_ended(|id| {
             metadata.operations.get(&id).is_some_and(|operation| !operation.status.is_final())
         });
-        if let Some(sender) = self.sessions.sender(node) {
+        if let Some(sender) = self.shared.sessions.sender(node) {
             for id in reported {
                 // A full queue only means that the report is repeated.
                 let _ = sender.try_send(ToNode::Acknowledged(id));
@@ -48,6 +48,6 @@ impl Control {
     /// Follows what is observed.
     #[must_use]
     pub fn observed(&self) -> watch::Receiver<u64> {
-        self.inventory.changes()
+        self.shared.inventory.changes()
     }
 }

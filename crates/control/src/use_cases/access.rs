@@ -29,7 +29,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 pub async fn login(control: &Control, login: &Login, from: &str) -> Result<LoginAnswer, Refusal> {
     let answer = begin_session(control, login).await;
     if answer.as_ref().is_err_and(|refusal| refusal.code == codes::LOGIN_FAILED) {
-        control.failed_logins.note(&login.username, from, Instant::now());
+        control.shared.failed_logins.note(&login.username, from, Instant::now());
     }
     answer
 }
@@ -47,7 +47,7 @@ async fn begin_session(control: &Control, login: &Login) -> Result<LoginAnswer, 
     }
     let user = user.ok_or_else(wrong)?;
     let token = SessionToken::generate();
-    let expires_at = control.now().plus(control.parts.options.session_lifetime);
+    let expires_at = control.now().plus(control.shared.parts.options.session_lifetime);
     let command = Command::CreateSession {
         token_sha256: hex(&token.hash()),
         session: Session { user: name.clone(), expires_at },
@@ -84,7 +84,7 @@ pub(super) async fn hash_off_thread<T: Send + 'static>(
     control: &Control,
     hashing: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Refusal> {
-    let turn = Arc::clone(&control.password_checks).acquire_owned();
+    let turn = Arc::clone(&control.shared.password_checks).acquire_owned();
     let Ok(Ok(turn)) = tokio::time::timeout(LONGEST_WAIT, turn).await else {
         return Err(Refusal::new(codes::NOT_READY, "too many logins at once")
             .cause("every password is hashed on purpose at some cost, a few at a time")

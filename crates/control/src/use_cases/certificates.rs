@@ -32,7 +32,7 @@ pub fn sign_instance(
             format!("`{instance}` is not placed on {caller}"),
         ));
     };
-    let rules = control.parts.catalog.get(&component.pack).ok_or_else(|| {
+    let rules = control.shared.parts.catalog.get(&component.pack).ok_or_else(|| {
         Refusal::new(codes::SPECIFICATION_INVALID, format!("there is no pack `{}`", component.pack))
     })?;
     let rendered = rules.render(&RenderContext {
@@ -50,7 +50,7 @@ pub fn sign_instance(
         .cause(format!("it was asked for the names {}", names.names.join(", ")))
         .hint("the node may not have heard of a change yet, and asks again when it has"));
     }
-    let lifetime = control.parts.options.certificate_lifetime;
+    let lifetime = control.shared.parts.options.certificate_lifetime;
     authority(control)?.issue_component(names, csr_pem, control.now(), lifetime).map_err(|error| {
         Refusal::new(codes::REQUEST_MALFORMED, "the certificate request is not usable")
             .cause(error.to_string())

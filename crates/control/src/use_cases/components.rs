@@ -55,7 +55,7 @@ fn hide_what_is_confidential(
         return;
     }
     let pack = PackName::new(component.pack.clone()).ok();
-    let Some(rules) = pack.as_ref().and_then(|pack| control.parts.catalog.get(pack)) else {
+    let Some(rules) = pack.as_ref().and_then(|pack| control.shared.parts.catalog.get(pack)) else {
         return;
     };
     for name in rules.confidential_settings() {

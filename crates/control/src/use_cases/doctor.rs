@@ -38,7 +38,7 @@ const SELF_PATH: &str = "/admin/api/doctor/node";
 pub async fn examine(control: &Control, principal: &Principal) -> Result<DoctorView, Refusal> {
     principal.require(Permission::Read)?;
     // Held meanwhile: whoever asks at the same time waits for this answer.
-    let mut last = control.doctor.last.lock().await;
+    let mut last = control.shared.doctor.last.lock().await;
     if let Some((at, view)) = &*last
         && at.elapsed() < SAME_ANSWER_FOR
     {
@@ -68,7 +68,7 @@ async fn examine_now(control: &Control, principal: &Principal) -> Result<DoctorV
     }
     let status = status::show(control, principal)?;
     let state = control.state();
-    let observations = control.inventory.observations(std::time::Instant::now());
+    let observations = control.shared.inventory.observations(std::time::Instant::now());
     let components = control.with_facts(|facts| {
         let names = state.metadata.components.keys();
         names
@@ -86,7 +86,7 @@ async fn examine_now(control: &Control, principal: &Principal) -> Result<DoctorV
         state: &state,
         failure_tolerance: status.failure_tolerance,
         masters,
-        managers: control.inventory.checkups(),
+        managers: control.shared.inventory.checkups(),
         observations: &observations,
         leads: control.leading().is_some(),
         authority_until: certificate_end(&state.kms.ca_cert_pem).ok(),

@@ -85,7 +85,7 @@ pub async fn prepare(
         return Err(unusable());
     }
     let sealed_keyring = if known.role.roles().master {
-        control.parts.sealed_keyring.to_bytes()
+        control.shared.parts.sealed_keyring.to_bytes()
     } else {
         Vec::new()
     };
@@ -318,17 +318,19 @@ fn parse_hex32(text: &str) -> Option<[u8; 32]> {
 pub(crate) fn sign_node(control: &Control, node: NodeId, csr_pem: &str) -> Result<String, Refusal> {
     let authority = authority(control)?;
     authority
-        .issue_node(node, csr_pem, control.now(), control.parts.options.certificate_lifetime)
+        .issue_node(node, csr_pem, control.now(), control.shared.parts.options.certificate_lifetime)
         .map_err(|error| malformed(&error))
 }
 
 /// The cluster's authority, opened for one use.
 pub(crate) fn authority(control: &Control) -> Result<CertificateAuthority, Refusal> {
     let state = control.state();
-    CertificateAuthority::unseal(&control.parts.keyring, &state.kms.sealed_ca).map_err(|error| {
-        Refusal::new(codes::INTERNAL, "the cluster's authority cannot be opened")
-            .cause(error.to_string())
-    })
+    CertificateAuthority::unseal(&control.shared.parts.keyring, &state.kms.sealed_ca).map_err(
+        |error| {
+            Refusal::new(codes::INTERNAL, "the cluster's authority cannot be opened")
+                .cause(error.to_string())
+        },
+    )
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ pub fn read(control: &Control) -> Numbers {
         learners: raft.learners.len(),
         epoch: state.epoch.0,
         feature_level: state.feature_level,
-        failed_logins: control.failed_logins.total(),
+        failed_logins: control.shared.failed_logins.total(),
         nodes: metadata.nodes.len(),
         components: metadata.components.len(),
         settings: metadata.settings.len(),

@@ -89,7 +89,7 @@ pub(super) async fn submitted(
         )
         .hint("use a new key for a new request; the same key only repeats the same request"));
     }
-    Ok(Some(views::operation(known, control.inventory.waiting(known.id).as_ref())))
+    Ok(Some(views::operation(known, control.shared.inventory.waiting(known.id).as_ref())))
 }
 
 fn unknown(id: OperationId) -> Refusal {
@@ -118,7 +118,7 @@ pub fn show(control: &Control, principal: &Principal, id: &str) -> Result<Operat
     let id = parse(id)?;
     let state = control.state();
     let operation = state.metadata.operations.get(&id).ok_or_else(|| unknown(id))?;
-    Ok(views::operation(operation, control.inventory.waiting(id).as_ref()))
+    Ok(views::operation(operation, control.shared.inventory.waiting(id).as_ref()))
 }
 
 /// What a person does to a running operation.

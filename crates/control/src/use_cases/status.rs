@@ -105,7 +105,7 @@ pub fn show(control: &Control, principal: &Principal) -> Result<StatusView, Refu
             .collect(),
         preferred_leader: preferred(control),
         even_voters: state.metadata.even_voters.as_ref().map(views::stated),
-        autopilot_waits: control.outlook.borrow().waits.clone(),
+        autopilot_waits: control.shared.outlook.borrow().waits.clone(),
         enrolments_waiting: enrolment::waiting(&state, control.now()),
         masters,
         node_managers,
@@ -123,7 +123,7 @@ fn recovery(recovery: &Recovery) -> RecoveryView {
 
 /// Who shall lead instead of this leader, and when.
 fn preferred(control: &Control) -> Option<PreferredView> {
-    let outlook = control.outlook.borrow();
+    let outlook = control.shared.outlook.borrow();
     let (node, left) = match outlook.leadership.as_ref()? {
         LeadershipDecision::Stay => return None,
         LeadershipDecision::Wait { preferred, left } => (preferred, *left),

@@ -18,7 +18,7 @@ use crate::{LeaderLink, metrics::HttpMetrics};
 pub(crate) struct Admin {
     pub(crate) control: Control,
     pub(crate) leader: Arc<dyn LeaderLink>,
-    pub(crate) metrics: HttpMetrics,
+    pub(crate) metrics: Arc<HttpMetrics>,
 }
 
 impl FromRef<Admin> for Control {
