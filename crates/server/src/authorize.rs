@@ -1,27 +1,77 @@
 //! Who calls on the internal port: known by the certificate, never by a field of a message.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use quorate_control::Control;
-use quorate_keyring::identity::peer_node;
+use quorate_keyring::identity::{PeerIdentity, peer_node};
 use quorate_model::{ClusterId, NodeId, NodeRoles, Refusal, TroubleKind};
+use rustls::pki_types::CertificateDer;
 use tonic::{
     Extensions, Status,
     transport::server::{TcpConnectInfo, TlsConnectInfo},
 };
+
+/// How many certificates are remembered: more than there are masters.
+const KNOWN_MOST: usize = 16;
 
 /// The node that calls, as its certificate says.
 ///
 /// # Errors
 /// `unauthenticated` without a certificate of this cluster.
 pub fn peer_of(extensions: &Extensions, cluster: ClusterId) -> Result<NodeId, Box<Status>> {
-    let nobody = || Box::new(Status::unauthenticated("a node certificate is needed"));
+    node_of(read(&certificates(extensions)?)?, cluster)
+}
+
+fn nobody() -> Box<Status> {
+    Box::new(Status::unauthenticated("a node certificate is needed"))
+}
+
+/// What the caller presented; the handshake has verified it.
+fn certificates(extensions: &Extensions) -> Result<Arc<Vec<CertificateDer<'static>>>, Box<Status>> {
     let info = extensions.get::<TlsConnectInfo<TcpConnectInfo>>().ok_or_else(nobody)?;
-    let certs = info.peer_certs().ok_or_else(nobody)?;
-    let peer =
-        peer_node(&certs).map_err(|error| Box::new(Status::unauthenticated(error.to_string())))?;
-    if peer.cluster != cluster {
-        return Err(Box::new(Status::unauthenticated("the certificate is of another cluster")));
+    info.peer_certs().ok_or_else(nobody)
+}
+
+fn read(certificates: &[CertificateDer<'static>]) -> Result<PeerIdentity, Box<Status>> {
+    peer_node(certificates).map_err(|error| Box::new(Status::unauthenticated(error.to_string())))
+}
+
+fn node_of(peer: PeerIdentity, cluster: ClusterId) -> Result<NodeId, Box<Status>> {
+    if peer.cluster == cluster {
+        Ok(peer.node)
+    } else {
+        Err(Box::new(Status::unauthenticated("the certificate is of another cluster")))
     }
-    Ok(peer.node)
+}
+
+/// Says who calls, and remembers which certificate is whose: Raft's calls come from the same few nodes
+/// for ever, and reading a certificate costs more than the rest of a small call.
+#[derive(Debug, Default)]
+pub struct KnownPeers(Mutex<Vec<(Vec<u8>, PeerIdentity)>>);
+
+impl KnownPeers {
+    /// The node that calls, as its certificate says; as [`peer_of`].
+    ///
+    /// # Errors
+    /// `unauthenticated` without a certificate of this cluster.
+    pub fn peer_of(
+        &self,
+        extensions: &Extensions,
+        cluster: ClusterId,
+    ) -> Result<NodeId, Box<Status>> {
+        let certs = certificates(extensions)?;
+        let leaf: &[u8] = certs.first().ok_or_else(nobody)?;
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, peer)) = known.iter().find(|(certificate, _)| certificate == leaf) {
+            return node_of(*peer, cluster);
+        }
+        let peer = read(&certs)?;
+        if known.len() >= KNOWN_MOST {
+            known.remove(0);
+        }
+        known.push((leaf.to_vec(), peer));
+        node_of(peer, cluster)
+    }
 }
 
 /// Lets a caller through that is a living node with the wanted role.

@@ -16,7 +16,7 @@ mod proxy;
 pub mod rest;
 
 pub use admin::{AdminOptions, admin_router, serve_admin, serve_local};
-pub use authorize::{peer_of, require_member};
+pub use authorize::{KnownPeers, peer_of, require_member};
 pub use internal::{InternalServices, serve_internal};
 pub use openapi::document as openapi_document;
 pub use out_of_service::out_of_service_router;

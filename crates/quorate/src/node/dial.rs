@@ -9,7 +9,7 @@ use quorate_keyring::identity::{ReloadableIdentity, server_name};
 use quorate_model::{ClusterId, NodeId, Refusal, codes};
 use quorate_node_manager::{TlsDialer, connect_tls};
 use quorate_raft::{DialError, Dialer, PeerAuthorizer};
-use quorate_server::LeaderLink;
+use quorate_server::{KnownPeers, LeaderLink};
 use rustls::ClientConfig;
 use tokio::sync::Mutex;
 use tonic::transport::Channel;
@@ -63,12 +63,19 @@ impl Dialer for NodeDialer {
 
 /// Knows callers by their certificates.
 pub(super) struct CertificateAuthorizer {
-    pub(super) cluster: ClusterId,
+    cluster: ClusterId,
+    known: KnownPeers,
+}
+
+impl CertificateAuthorizer {
+    pub(super) fn new(cluster: ClusterId) -> Self {
+        Self { cluster, known: KnownPeers::default() }
+    }
 }
 
 impl PeerAuthorizer for CertificateAuthorizer {
     fn authorize(&self, extensions: &tonic::Extensions) -> Result<NodeId, tonic::Status> {
-        quorate_server::peer_of(extensions, self.cluster).map_err(|status| *status)
+        self.known.peer_of(extensions, self.cluster).map_err(|status| *status)
     }
 }
 

@@ -155,7 +155,7 @@ impl Round<'_> {
         options.election_max_ms = section.election_max_ms.unwrap_or(options.election_max_ms);
         options.snapshot_after_entries =
             section.snapshot_after_entries.unwrap_or(options.snapshot_after_entries);
-        let authorizer = Arc::new(dial::CertificateAuthorizer { cluster });
+        let authorizer = Arc::new(dial::CertificateAuthorizer::new(cluster));
         let (raft, report) =
             RaftNode::open(options, self.keyring.clone(), Arc::new(dialer.clone()), authorizer)
                 .await
