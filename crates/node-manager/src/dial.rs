@@ -16,7 +16,7 @@ use tokio_rustls::{
 };
 use tonic::transport::{Channel, Endpoint, Uri};
 
-use crate::{ConnectError, MasterConnector, connector::in_full};
+use crate::{ConnectError, MasterConnector, connector::in_full, gathered::Gathered};
 
 /// How long connecting may take, TCP and TLS together.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
@@ -73,7 +73,7 @@ pub async fn connect_tls(
             let stream = TcpStream::connect(target).await?;
             stream.set_nodelay(true)?;
             let stream = tls.connect(name, stream).await?;
-            Ok::<_, io::Error>(TokioIo::new(stream))
+            Ok::<_, io::Error>(TokioIo::new(Gathered::new(stream)))
         }
     });
     // The URI only names the HTTP/2 authority; the connector knows where to go.

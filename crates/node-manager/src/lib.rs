@@ -29,6 +29,7 @@ mod connector;
 mod dial;
 mod disk;
 mod error;
+mod gathered;
 mod identity_renewal;
 mod instance;
 mod keeper;
