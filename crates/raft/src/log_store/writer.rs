@@ -24,8 +24,8 @@ use super::{
 };
 use crate::types::{Config, LogId};
 
-/// The committed position is a hint for the next start. It rides along with other writes, and is
-/// written by itself only after the log has been idle for this long.
+/// The committed position is a hint for the next start, and need not be newer than this. It rides along
+/// with another write, or is written by itself when the log has been idle for so long.
 const COMMITTED_LINGER: Duration = Duration::from_millis(100);
 /// At most this many jobs in one transaction.
 const JOBS_MAX: usize = 4096;
@@ -151,6 +151,7 @@ fn purge(upto: LogId, at_most: u64) -> Change {
 
 fn run<C: Config>(core: &Core, queue: &Receiver<Job<C>>) {
     let mut committed: Option<Option<LogId>> = None;
+    let mut committed_due = Instant::now();
     let mut unpurged: Option<LogId> = None;
     let mut open = true;
     while open {
@@ -183,10 +184,11 @@ fn run<C: Config>(core: &Core, queue: &Receiver<Job<C>>) {
                 break;
             }
         }
-        if (!changes.is_empty() || idle || !open)
+        if (idle || !open || (!changes.is_empty() && Instant::now() >= committed_due))
             && let Some(newest) = committed.take()
         {
             changes.push(Change::Committed(newest));
+            committed_due = Instant::now() + COMMITTED_LINGER;
         }
         if !changes.is_empty() {
             unpurged = core.write(changes, waiters);
