@@ -25,10 +25,6 @@ use crate::{
     ui::{Failure, Outcome},
 };
 
-/// A replicated write allocates often, and frees on other threads than it allocates on.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     if let Some(code) = node::shim::run_if_asked() {
         return code;
