@@ -50,7 +50,7 @@ async fn a_full_disk_stops_writes_loses_nothing_and_recovers_when_space_returns(
     let (mut told, mut answers, mut well) = (0, 0, 0);
     let until = Instant::now() + Duration::from_secs(6);
     while Instant::now() < until {
-        match cluster.rest.put_setting(&url, "refused", &large()).await {
+        match cluster.rest.put_setting(&url, "late", &large()).await {
             Ok(answer) => {
                 answers += 1;
                 assert_eq!(answer.status, 503, "{}", answer.body);
