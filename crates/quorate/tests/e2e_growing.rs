@@ -201,8 +201,8 @@ async fn three_become_five_and_never_four_and_votes_are_given_and_taken() {
     })
     .await;
     // By operations, which are in the audit trail.
-    let operations = cluster.get_somewhere("/admin/api/operations").await.unwrap();
-    let audit = cluster.get_somewhere("/admin/api/audit").await.unwrap().to_string();
+    let operations = cluster.read("/admin/api/operations").await;
+    let audit = cluster.read("/admin/api/audit").await.to_string();
     for index in &silent {
         let title = format!("node remove {}", cluster.masters[*index].name);
         let of = |it: &&Value| it["title"] == title.as_str();

@@ -53,7 +53,7 @@ async fn token(cluster: &ProcessCluster, role: &str, ttl_ms: u64) -> (String, St
 }
 
 async fn status_of(cluster: &ProcessCluster, id: &str) -> String {
-    let tokens = cluster.get_somewhere("/admin/api/tokens").await.unwrap();
+    let tokens = cluster.read("/admin/api/tokens").await;
     let mut tokens = tokens.as_array().unwrap().iter();
     let status = |token: &Value| token["status"].as_str().unwrap().to_owned();
     tokens.find(|token| token["id"] == id).map(status).unwrap_or_default()
@@ -161,6 +161,6 @@ async fn a_refused_joiner_leaves_nothing_behind_and_spends_no_token() {
     refused(&join(&late, &good, key, "m3"), "Q1020", "quorate token create");
     assert_eq!(files_below(&late.root), BTreeMap::new());
     assert_eq!(status_of(&cluster, &good_id).await, "used by m2");
-    let masters = cluster.get_somewhere("/admin/api/nodes/masters").await.unwrap();
+    let masters = cluster.read("/admin/api/nodes/masters").await;
     assert_eq!(masters.as_array().unwrap().len(), 2, "{masters:#}");
 }

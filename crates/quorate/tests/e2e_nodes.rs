@@ -190,16 +190,16 @@ async fn the_next_leader_finishes_a_removal_and_a_replacement_at_whatever_step_o
         assert_eq!(killed, 3 * steps, "a leader died at every boundary");
 
         assert!(!cluster.masters.remove(goes).await_end().success(), "it was told");
-        let masters = cluster.get_somewhere("/admin/api/nodes/masters").await.unwrap();
+        let masters = cluster.read("/admin/api/nodes/masters").await;
         let votes: Vec<&Value> = masters.as_array().unwrap().iter().map(|it| &it["role"]).collect();
         assert_eq!(votes, ["voter"; 3], "{masters:#}");
-        let operations = cluster.get_somewhere("/admin/api/operations").await.unwrap();
+        let operations = cluster.read("/admin/api/operations").await;
         let id = operations[0]["id"].as_str().unwrap().to_owned();
         let path = format!("/admin/api/operations/{id}");
-        let operation = cluster.get_somewhere(&path).await.unwrap();
+        let operation = cluster.read(&path).await;
         let list = operation["stepList"].as_array().unwrap();
         assert!(list.iter().all(|step| step["status"] == "finished"), "{operation:#}");
-        let audit = cluster.get_somewhere("/admin/api/audit?steps=true&limit=1000").await.unwrap();
+        let audit = cluster.read("/admin/api/audit?steps=true&limit=1000").await;
         for step in 0..steps {
             let target = format!("{id}/{step}");
             let ends =
@@ -209,7 +209,7 @@ async fn the_next_leader_finishes_a_removal_and_a_replacement_at_whatever_step_o
             assert_eq!(count, 1, "step {step} was finished once: {audit:#}");
         }
     }
-    let status = cluster.get_somewhere("/admin/api/status").await.unwrap();
+    let status = cluster.read("/admin/api/status").await;
     assert_eq!(status["tombstones"].as_array().unwrap().len(), 2, "{status:#}");
 }
 

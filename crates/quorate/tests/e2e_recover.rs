@@ -168,7 +168,7 @@ async fn three_of_five_lost_then_recovered_and_the_lost_ones_come_back_and_join_
     cluster.await_voters(3).await;
     let _ = cluster.masters[keeper].must(&["recover", "verify", &file, "--wait", "90s"]);
     read(&cluster, WRITTEN + 5).await;
-    let audit = cluster.get_somewhere("/admin/api/audit?limit=1000").await.unwrap();
+    let audit = cluster.read("/admin/api/audit?limit=1000").await;
     let recovered = audit.as_array().unwrap().iter().find(|it| it["action"] == "cluster.recover");
     let hash = json_of(&plan)["hash"].as_str().unwrap().to_owned();
     assert!(recovered.unwrap()["target"].as_str().unwrap().contains(&hash), "{recovered:?}");
@@ -219,14 +219,14 @@ async fn all_of_them_come_back_at_once(
     lost: &[usize],
     keeper: usize,
 ) {
-    let before = cluster.get_somewhere("/admin/api/status").await.unwrap();
+    let before = cluster.read("/admin/api/status").await;
     for index in lost {
         cluster.masters[*index].start();
     }
     for index in lost {
         ends_written_off(&mut cluster.masters[*index]);
     }
-    let after = cluster.get_somewhere("/admin/api/status").await.unwrap();
+    let after = cluster.read("/admin/api/status").await;
     for same in ["term", "leader", "epoch", "voters"] {
         assert_eq!(before[same], after[same], "nobody disturbed the survivors");
     }

@@ -137,11 +137,11 @@ async fn all_is_lost_but_the_instances_and_a_master_that_was_away_brings_nothing
         println!("m{}: log {} bytes", index + 1, log.len());
         assert!(!raft_folder(&cluster.masters[index]).join("log.redb.new").exists());
     }
-    let audit = cluster.get_somewhere("/admin/api/audit?limit=100&steps=true").await.unwrap();
+    let audit = cluster.read("/admin/api/audit?limit=100&steps=true").await;
     let audit = audit.to_string();
     assert!(audit.contains("cluster.reset") && audit.contains("root@local"), "{audit}");
     assert!(!audit.contains("setting.put"), "{audit}");
-    let components = cluster.get_somewhere("/admin/api/components").await.unwrap();
+    let components = cluster.read("/admin/api/components").await;
     assert_eq!(components, json!([]));
 
     // The instance was not touched, and what comes under its name does not touch it either.
@@ -269,7 +269,7 @@ async fn it_happens_once_when_the_leader_is_killed_at_any_boundary() {
     log_in_anew(&mut cluster, &password).await;
     cluster.await_voters(3).await;
     assert!(kills >= steps, "{kills}");
-    let audit = cluster.get_somewhere("/admin/api/audit?limit=500&steps=true").await.unwrap();
+    let audit = cluster.read("/admin/api/audit?limit=500&steps=true").await;
     assert_eq!(audit.to_string().matches("cluster.reset").count(), 1, "{audit:#}");
     let orders: Vec<usize> = cluster
         .masters

@@ -82,7 +82,7 @@ async fn versions(cluster: &ProcessCluster) -> Vec<String> {
 }
 
 async fn level(cluster: &ProcessCluster) -> u64 {
-    let status = cluster.get_somewhere("/admin/api/status").await.unwrap();
+    let status = cluster.read("/admin/api/status").await;
     status["featureLevel"].as_u64().unwrap()
 }
 
@@ -209,7 +209,7 @@ async fn what_is_not_fit_is_refused_before_anything_stops_and_what_fails_is_roll
     let (code, _, said) = upgrade(&cluster, &text, &["--masters", "--yes"]);
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains("Q2142") && said.contains("no program"), "{said}");
-    assert!(cluster.get_somewhere("/admin/api/operations").await.unwrap()[0].is_null());
+    assert!(cluster.read("/admin/api/operations").await[0].is_null());
 
     // Never ready: the first follower goes back, the others are not touched.
     let lazy = binaries.make("lazy", "version=0.9.2 level=1 behaviour=never-ready");

@@ -301,6 +301,14 @@ impl ProcessCluster {
         None
     }
 
+    /// What a master answers to a GET, as soon as one does: for a moment there may be no leader.
+    ///
+    /// # Panics
+    /// When none does in time.
+    pub async fn read(&self, path: &str) -> Value {
+        eventually_some(path, READY, || self.get_somewhere(path)).await
+    }
+
     /// Calls the masters in turn until one gives a definite answer (not 503).
     ///
     /// # Panics
