@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::{
     Repository,
-    command::{cargo, run},
+    command::{cargo, run_alone},
 };
 
 /// Minutes, and the seed when one was given.
@@ -28,13 +28,7 @@ pub fn main(repository: &Repository, arguments: &[&str]) -> ExitCode {
     if let Some(seed) = seed {
         command.env("QUORATE_SEED", seed.to_string());
     }
-    match run(&mut command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    run_alone(&mut command)
 }
 
 fn parse(arguments: &[&str]) -> Result<Wanted, String> {

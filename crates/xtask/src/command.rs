@@ -45,7 +45,12 @@ pub(crate) fn run(command: &mut Command) -> Result<(), String> {
 /// are cargo's.
 pub(crate) fn hand_over(repository: &Repository, line: &[&str], arguments: &[&str]) -> ExitCode {
     let line: Vec<&str> = line.iter().chain(arguments).copied().collect();
-    match run(&mut cargo(repository, &line)) {
+    run_alone(&mut cargo(repository, &line))
+}
+
+/// Runs the one command that a task consists of.
+pub(crate) fn run_alone(command: &mut Command) -> ExitCode {
+    match run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::{
     Repository,
-    command::{cargo, run},
+    command::{cargo, run_alone},
 };
 
 const TEST: &str = "sim::tests::seeds_that_nobody_has_looked_at_hold_as_well";
@@ -44,13 +44,7 @@ pub fn main(repository: &Repository, arguments: &[&str]) -> ExitCode {
             None => command.env_remove(name),
         };
     }
-    match run(&mut command) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    run_alone(&mut command)
 }
 
 /// Ten minutes, unless something else is asked for.
