@@ -184,8 +184,7 @@ impl MastersService for Masters {
         &self,
         request: Request<wire::EpochRequest>,
     ) -> Result<Response<wire::EpochResponse>, Status> {
-        let caller = self.authorizer.authorize(request.extensions())?;
-        self.check_header(caller, request.get_ref().header.as_ref())?;
+        self.admit(&request, request.get_ref().header.as_ref(), Known::OrNewer)?;
         Ok(Response::new(wire::EpochResponse { epoch: self.epoch.0 }))
     }
 

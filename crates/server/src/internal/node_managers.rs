@@ -85,9 +85,10 @@ impl NodeManagers for Service {
         &self,
         request: Request<RenewNodeRequest>,
     ) -> Result<Response<RenewNodeResponse>, Status> {
-        // Masters renew here too, so no role is asked for.
         let caller =
             peer_of(request.extensions(), self.control.cluster()).map_err(|status| *status)?;
+        // Masters renew here too, so no role is asked for.
+        require_member(&self.control, caller, |_| true).map_err(|status| *status)?;
         let cert_pem =
             certificates::renew_node(&self.control, caller, &request.into_inner().csr_pem)
                 .map_err(|refusal| status_of(&refusal))?;
