@@ -1,9 +1,14 @@
-//! Lets a test kill the leading master exactly at a step boundary.
+//! Lets a test kill the leading master exactly at a step boundary, and wait less for what never
+//! happens. Active in debug builds only.
 //!
-//! Active in debug builds only, and only when `QUORATE_FAILPOINT` is set to one or more
-//! `BOUNDARY:STEP:FILE`, joined by commas, such as `begun:3:/tmp/x/once`. The process that first
-//! creates FILE kills itself with SIGKILL there; every later pass, of this or another master, goes
-//! on. That makes "kill the leader at every boundary in turn" exact instead of a race.
+//! `QUORATE_FAILPOINT` is one or more `BOUNDARY:STEP:FILE`, joined by commas, such as
+//! `begun:3:/tmp/x/once`. The process that first creates FILE kills itself with SIGKILL there;
+//! every later pass, of this or another master, goes on. That makes "kill the leader at every
+//! boundary in turn" exact instead of a race.
+//!
+//! `QUORATE_STEP_DEADLINE_MS` is the longest that any step may take.
+
+use std::time::Duration;
 
 /// Where a leader can die.
 #[derive(Debug, Clone, Copy)]
@@ -49,3 +54,16 @@ pub(crate) fn reach(boundary: Boundary, step: usize) {
 
 #[cfg(not(debug_assertions))]
 pub(crate) const fn reach(_boundary: Boundary, _step: usize) {}
+
+/// How long a step may take: what its plan says, unless a test is less patient.
+#[cfg(debug_assertions)]
+pub(crate) fn step_deadline(planned_ms: u64) -> Duration {
+    let most = std::env::var("QUORATE_STEP_DEADLINE_MS").ok().and_then(|ms| ms.parse().ok());
+    Duration::from_millis(most.map_or(planned_ms, |most| planned_ms.min(most)))
+}
+
+/// How long a step may take.
+#[cfg(not(debug_assertions))]
+pub(crate) const fn step_deadline(planned_ms: u64) -> Duration {
+    Duration::from_millis(planned_ms)
+}

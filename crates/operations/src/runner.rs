@@ -13,7 +13,7 @@ use tracing::{info, warn};
 
 use crate::{
     Actor, ActorError, Waiting,
-    failpoint::{Boundary, reach},
+    failpoint::{Boundary, reach, step_deadline},
 };
 
 /// Before a member is taken away, what is required must have held for this long by reports made
@@ -112,7 +112,7 @@ impl<A: Actor> Runner<A> {
         info!(operation = %id, step = index + 1, "step begun");
         reach(Boundary::Begun, index);
         let one = &operation.plan.steps[index];
-        let deadline = Duration::from_millis(one.deadline_ms);
+        let deadline = step_deadline(one.deadline_ms);
         let acted = self.act(index, &one.kind, deadline, Phase::Doing).await?;
         reach(Boundary::Acted, index);
         match acted {
@@ -148,7 +148,7 @@ impl<A: Actor> Runner<A> {
         // In order, so that what needs no wait is judged last, on what was seen meanwhile.
         for step in &steps[last_order.map_or(0, |last| last + 1)..index] {
             if let StepKind::Require { condition } = &step.kind {
-                let deadline = Duration::from_millis(step.deadline_ms);
+                let deadline = step_deadline(step.deadline_ms);
                 let anew = seen_anew(condition);
                 let judged = self.until(index, condition, anew, deadline, Phase::Before).await?;
                 if let Err(refusal) = judged {
