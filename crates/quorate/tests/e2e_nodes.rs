@@ -1,5 +1,6 @@
 //! Operations on Quorate's own nodes as real processes: the rolling restart under writers, with the
-//! leader killed at every step boundary; removing and replacing masters, dead and alive.
+//! leader killed at every step boundary, and where it stops; removing and replacing masters, dead
+//! and alive, and what becomes of whoever holds a removed node's certificate.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use quorate_testkit::{ClusterBuilder, NodeHandle, ProcessCluster, SettingsWriters, eventually};
+use quorate_testkit::{
+    ClusterBuilder, NodeCaller, NodeConnection, NodeHandle, ProcessCluster, SettingsWriters,
+    eventually, eventually_some,
+};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -29,6 +33,20 @@ async fn done(cluster: &ProcessCluster, id: &str) -> Value {
     let operation = cluster.await_operation(id, OPERATION).await;
     assert_eq!(operation["status"], "succeeded", "{operation:#}");
     operation
+}
+
+/// What a command on a node ends with and says: its exit code, stdout, stderr.
+fn run(node: &NodeHandle, args: &[&str]) -> (Option<i32>, String, String) {
+    let output = node.call(args);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+/// The titles of the steps of a plan that was printed as JSON.
+fn titles(plan: &str) -> Vec<String> {
+    let plan: Value = serde_json::from_str(plan).unwrap_or_else(|error| panic!("{error}: {plan}"));
+    let steps = plan["steps"].as_array().unwrap();
+    steps.iter().map(|step| step["title"].as_str().unwrap().to_owned()).collect()
 }
 
 /// How often each node began anew because it was ordered to.
@@ -113,12 +131,14 @@ fn children(parent: u32) -> Vec<char> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restart_is_refused_while_a_master_is_down_and_stops_at_the_first_that_stays_away() {
-    let mut cluster = ClusterBuilder::new(QUORATE).start().await;
+async fn no_master_is_taken_while_one_is_down_and_a_restart_stops_at_the_first_that_stays_away() {
+    // Less than the two minutes that a plan gives a master to come back.
+    let builder = ClusterBuilder::new(QUORATE).calm();
+    let mut cluster = builder.master_env("QUORATE_STEP_DEADLINE_MS", "30000").start().await;
     let leader = cluster.leader().await;
     let down = (leader + 1) % 3;
     cluster.masters[down].kill();
-    eventually("a refusal", Duration::from_secs(20), || async {
+    eventually("a refusal", Duration::from_secs(60), || async {
         let answer = cluster
             .call_somewhere(
                 Method::POST,
@@ -130,11 +150,53 @@ async fn a_restart_is_refused_while_a_master_is_down_and_stops_at_the_first_that
         answer.status == 409 && answer.body["code"] == "Q2107"
     })
     .await;
-    let output = cluster.masters[leader].call(&["node", "restart", "--masters", "--yes"]);
-    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+    let restart = ["node", "restart", "--masters", "--yes"];
+    let (code, _, said) = run(&cluster.masters[leader], &restart);
+    assert_eq!(code, Some(3), "{said}");
+
+    // Of the two that would be left, one is dead.
+    let living = cluster.masters[(leader + 2) % 3].name.clone();
+    let remove = ["node", "remove", &living, "--allow-even", "a test"];
+    for how in ["--plan", "--yes"] {
+        let (code, _, said) = run(&cluster.masters[leader], &[&remove[..], &[how]].concat());
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains("error[Q2104]"), "{said}");
+        let down = &cluster.masters[down].name;
+        assert!(said.contains(&format!("`{down}` does not count")), "{said}");
+    }
+    let status = cluster.read("/admin/api/status").await;
+    assert_eq!((&status["voters"], &status["tombstones"]), (&json!(3), &json!([])), "{status:#}");
+    assert_eq!(cluster.read("/admin/api/operations").await, json!([]));
     cluster.masters[down].start();
     cluster.await_voters(3).await;
     assert_eq!(restarts(&cluster.masters), [0, 0, 0]);
+
+    // The first that is restarted finds a configuration that it cannot read.
+    let leader = cluster.leader().await;
+    let first = (0..3).find(|index| *index != leader).unwrap();
+    let config = cluster.masters[first].root.join("etc/quorate.toml");
+    let sound = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, format!("{sound}\nspoiled")).unwrap();
+    eventually_planned(&cluster, "/admin/api/nodes/restart", &json!({ "masters": true })).await;
+    let (code, _, said) = run(&cluster.masters[leader], &restart);
+    assert_eq!(code, Some(1), "{said}");
+    let away = format!("`{}` has not come back from its restart", cluster.masters[first].name);
+    assert!(said.contains("error[Q2004]") && said.contains(&away), "{said}");
+    assert!(!cluster.masters[first].await_end().success());
+    let mut only_the_first = [0; 3];
+    only_the_first[first] = 1;
+    assert_eq!(restarts(&cluster.masters), only_the_first, "the others are not touched");
+    let operation = cluster.read("/admin/api/operations").await[0].clone();
+    assert_eq!(operation["status"], "stuck", "{operation:#}");
+
+    // It is back, and what was begun goes on to its end.
+    std::fs::write(&config, sound).unwrap();
+    cluster.masters[first].start();
+    cluster.await_voters(3).await;
+    let resume = ["operation", "resume", operation["id"].as_str().unwrap()];
+    let (code, _, said) = run(&cluster.masters[leader], &resume);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(restarts(&cluster.masters), [1, 1, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -193,6 +255,10 @@ async fn the_next_leader_finishes_a_removal_and_a_replacement_at_whatever_step_o
         let masters = cluster.read("/admin/api/nodes/masters").await;
         let votes: Vec<&Value> = masters.as_array().unwrap().iter().map(|it| &it["role"]).collect();
         assert_eq!(votes, ["voter"; 3], "{masters:#}");
+        let names: Vec<&str> =
+            masters.as_array().unwrap().iter().filter_map(|it| it["name"].as_str()).collect();
+        let took_the_name = names.contains(&name.as_str()) && !names.contains(&joiner);
+        assert_eq!(took_the_name, verb == "replace", "{masters:#}");
         let operations = cluster.read("/admin/api/operations").await;
         let id = operations[0]["id"].as_str().unwrap().to_owned();
         let path = format!("/admin/api/operations/{id}");
@@ -319,95 +385,153 @@ async fn leadership_moves_to_the_master_that_is_asked_for() {
     assert_eq!(cluster.leader().await, to);
 }
 
+/// What a master's certificate is good for.
+const AS_MASTER: [&str; 12] = [
+    "Epoch",
+    "Append",
+    "PreVote",
+    "Vote",
+    "TransferLeader",
+    "InstallSnapshot",
+    "Forward",
+    "ReadIndex",
+    "Call",
+    "Announce",
+    "ReadBinary",
+    "RenewNode",
+];
+/// What a node manager's certificate is good for.
+const AS_NODE_MANAGER: [&str; 4] = ["ReadBinary", "Session", "SignCertificate", "RenewNode"];
+
+/// Somebody who has copied a node's certificate and key, and is connected to masters already.
+struct Thief {
+    caller: NodeCaller,
+    connections: Vec<(usize, NodeConnection)>,
+    epoch: u64,
+}
+
+impl Thief {
+    async fn with_identity_of(
+        node: &NodeHandle,
+        cluster: &ProcessCluster,
+        masters: &[usize],
+    ) -> Self {
+        let epoch = cluster.read("/admin/api/status").await["epoch"].as_u64().unwrap();
+        let caller = NodeCaller::copy_of(node);
+        let mut connections = Vec::new();
+        for index in masters {
+            let connection = caller.connect(&cluster.masters[*index], epoch).await;
+            connections.push((*index, connection));
+        }
+        Self { caller, connections, epoch }
+    }
+
+    /// Every master lets it in to these calls and to no others.
+    async fn is_let_in_to(&self, calls: &[&str]) {
+        for (index, connection) in &self.connections {
+            assert_eq!(connection.let_in().await, calls, "by m{}", index + 1);
+        }
+    }
+
+    /// No master lets it in to anything, neither on a connection of before nor on a new one.
+    async fn is_refused_everywhere(&self, cluster: &ProcessCluster) {
+        for (index, before) in &self.connections {
+            let master = &cluster.masters[*index];
+            // Once it has answered this, it has applied all that was committed before.
+            eventually("a linearizable read", Duration::from_secs(60), || async {
+                let read = cluster.rest.get(&master.url(), "/admin/api/settings").await;
+                read.is_ok_and(|answer| answer.status == 200)
+            })
+            .await;
+            let anew = self.caller.connect(master, self.epoch).await;
+            for connection in [before, &anew] {
+                assert_eq!(connection.let_in().await, [""; 0], "by {}", master.name);
+            }
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_removed_node_stops_says_why_and_cannot_come_back() {
-    let mut cluster = ClusterBuilder::new(QUORATE).node_managers(1).start().await;
+async fn a_removed_node_stops_says_why_is_refused_by_every_node_at_once_and_cannot_come_back() {
+    let mut cluster = ClusterBuilder::new(QUORATE).node_managers(1).calm().start().await;
     let leader = cluster.leader().await;
     let name = format!("m{}", leader + 1);
-    let path = format!("/admin/api/nodes/{name}/remove");
+    let others: Vec<usize> = (0..3).filter(|index| *index != leader).collect();
+    let by = others[0];
+    let thief = Thief::with_identity_of(&cluster.masters[leader], &cluster, &others).await;
+    thief.is_let_in_to(&AS_MASTER).await;
 
     // Two would remain: that needs a reason.
-    let answer = cluster.call_somewhere(Method::POST, &path, Some(json!({})), &[]).await;
-    assert_eq!((answer.status, &answer.body["code"]), (409, &json!("Q2109")), "{}", answer.body);
+    let remove = ["node", "remove", &name];
+    let (code, _, said) = run(&cluster.masters[by], &[&remove[..], &["--yes"]].concat());
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("error[Q2109]"), "{said}");
+    let remove = [&remove[..], &["--allow-even", "a test"]].concat();
+    let plan = [&remove[..], &["--plan", "--output", "json"]].concat();
+    let plan = titles(&cluster.masters[by].must(&plan));
+    let place = |title: &str| plan.iter().position(|it| it.starts_with(title)).unwrap();
+    let demote = place(&format!("Take the vote of `{name}`"));
+    assert!(place(&format!("Move the leadership away from `{name}`")) < demote, "{plan:?}");
+    assert!(demote < place(&format!("Remove `{name}`")), "{plan:?}");
+    thief.is_let_in_to(&AS_MASTER).await;
 
     // The leader itself: leadership moves, its vote goes, it is dead, it says so.
-    let id = submit(&cluster, &path, json!({ "allowEven": "a test" })).await;
-    done_elsewhere(&cluster, leader, &id).await;
+    let (code, _, said) = run(&cluster.masters[by], &[&remove[..], &["--yes"]].concat());
+    assert_eq!(code, Some(0), "{said}");
+    thief.is_refused_everywhere(&cluster).await;
     assert!(!cluster.masters[leader].await_end().success());
     let log = cluster.masters[leader].log();
     assert!(log.contains("Q3012"), "{log}");
     cluster.masters[leader].start();
     assert_eq!(cluster.masters[leader].await_end().code(), Some(3), "its old disk cannot rejoin");
+    let doctor = cluster.read("/admin/api/doctor").await["findings"].to_string();
+    assert!(doctor.contains(&format!("the removed node {name} (n{}) called", leader + 1)));
 
     // A node manager that is away when it is removed learns of it when it comes back.
     cluster.managers[0].stop();
-    let answer =
-        eventually_submitted_elsewhere(&cluster, leader, "/admin/api/nodes/nm1/remove").await;
-    done_elsewhere(&cluster, leader, &answer).await;
+    let thief = Thief::with_identity_of(&cluster.managers[0], &cluster, &others).await;
+    thief.is_let_in_to(&AS_NODE_MANAGER).await;
+    let leads = cluster.leader().await;
+    let of_leader = thief.connections.iter().find(|(index, _)| *index == leads);
+    let mut session = of_leader.unwrap().1.session().await.unwrap();
+    let (code, _, said) = run(&cluster.masters[by], &["node", "remove", "nm1", "--yes"]);
+    assert_eq!(code, Some(0), "{said}");
+    thief.is_refused_everywhere(&cluster).await;
+    let ended = async { while let Ok(Some(_)) = session.message().await {} };
+    tokio::time::timeout(Duration::from_secs(60), ended).await.expect("the session ends");
     cluster.managers[0].start();
     assert_eq!(cluster.managers[0].await_end().code(), Some(3));
     let log = cluster.managers[0].log();
     assert!(log.contains("Q3012") && log.contains("quorate join"), "{log}");
 }
 
-async fn done_elsewhere(cluster: &ProcessCluster, except: usize, id: &str) {
-    let path = format!("/admin/api/operations/{id}");
-    let status = std::sync::Mutex::new(Value::Null);
-    eventually(&format!("the end of {id}"), OPERATION, || async {
-        for (index, master) in cluster.masters.iter().enumerate() {
-            if index != except
-                && let Ok(answer) = cluster.rest.get(&master.url(), &path).await
-                && answer.status == 200
-            {
-                let ended = ["succeeded", "stuck"].map(|word| answer.body["status"] == word);
-                *status.lock().unwrap() = answer.body;
-                return ended.contains(&true);
-            }
-        }
-        false
-    })
-    .await;
-    let operation = status.into_inner().unwrap();
-    assert_eq!(operation["status"], "succeeded", "{operation:#}");
-}
-
-async fn eventually_submitted_elsewhere(
-    cluster: &ProcessCluster,
-    except: usize,
-    path: &str,
-) -> String {
-    let url = cluster.masters[(except + 1) % cluster.masters.len()].url();
-    let answer = cluster.rest.call(&url, Method::POST, path, Some(json!({})), &[]).await.unwrap();
-    assert_eq!(answer.status, 202, "{}", answer.body);
-    answer.body["id"].as_str().unwrap().to_owned()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dead_master_is_replaced_by_one_that_joined_and_takes_its_name() {
+async fn a_dead_master_is_replaced_by_one_that_joined_and_keeps_its_own_name() {
     let mut cluster = ClusterBuilder::new(QUORATE).start().await;
     let dead = (cluster.leader().await + 1) % 3;
     cluster.masters[dead].kill();
     cluster.join_master("m4").await;
-    let (old, url) = (format!("m{}", dead + 1), cluster.masters[(dead + 1) % 3].url());
-    let path = format!("/admin/api/nodes/{old}/replace");
-    let body = json!({ "with": "m4", "takeName": true });
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let id = loop {
-        let call = cluster.rest.call(&url, Method::POST, &path, Some(body.clone()), &[]);
-        let answer = call.await.unwrap();
-        if answer.status == 202 {
-            break answer.body["id"].as_str().unwrap().to_owned();
-        }
-        // It may not have caught up yet.
-        assert!(Instant::now() < deadline, "{}", answer.body);
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    };
-    done_elsewhere(&cluster, dead, &id).await;
-    let masters = cluster.rest.get(&url, "/admin/api/nodes/masters").await.unwrap().body;
+    let old = format!("m{}", dead + 1);
+    let by = (dead + 1) % 3;
+    let replace = ["node", "replace", &old, "--with", "m4"];
+    let plan = eventually_some("m4 has caught up", Duration::from_secs(60), || async {
+        let how = ["--plan", "--output", "json"];
+        let (code, plan, said) = run(&cluster.masters[by], &[&replace[..], &how].concat());
+        assert!(matches!(code, Some(0 | 3)), "{said}");
+        (code == Some(0)).then_some(plan)
+    })
+    .await;
+    let plan = titles(&plan);
+    assert!(plan.contains(&format!("Give the vote of `{old}` to `m4`")), "{plan:?}");
+    assert!(!plan.iter().any(|title| title.contains("the name")), "{plan:?}");
+    let (code, _, said) = run(&cluster.masters[by], &[&replace[..], &["--yes"]].concat());
+    assert_eq!(code, Some(0), "{said}");
+    let masters = cluster.read("/admin/api/nodes/masters").await;
     let masters = masters.as_array().unwrap();
     assert_eq!(masters.len(), 3, "{masters:#?}");
     assert!(masters.iter().all(|it| it["role"] == "voter"), "{masters:#?}");
-    assert!(masters.iter().any(|it| it["name"] == old && it["id"] == "n4"), "{masters:#?}");
+    assert!(masters.iter().any(|it| it["name"] == "m4" && it["id"] == "n4"), "{masters:#?}");
+    assert!(masters.iter().all(|it| it["name"] != old.as_str()), "{masters:#?}");
     // The dead one comes back with its old disk: it asks, is told, and stops.
     cluster.masters[dead].start();
     assert_eq!(

@@ -1,6 +1,7 @@
 //! Clusters for tests: real processes driven from outside, a master within the test's own process
 //! with fake node managers, hosts with a network between them that can be cut, faults by
-//! chance, a checker of histories, and a writer that watches a managed etcd without a pause.
+//! chance, a checker of histories, callers with a copied identity, and a writer that watches a
+//! managed etcd without a pause.
 //!
 //! Everything here fails a test by panicking with words that say what was waited for.
 
@@ -16,6 +17,7 @@ pub mod history;
 pub mod hosts;
 mod in_process;
 mod node;
+mod node_caller;
 mod rest;
 mod settings_clients;
 mod settings_writers;
@@ -28,6 +30,7 @@ pub use fake_node_manager::FakeNodeManager;
 pub use files::files_below;
 pub use in_process::InProcessMaster;
 pub use node::{NodeHandle, free_port, without_surroundings};
+pub use node_caller::{NodeCaller, NodeConnection};
 pub use rest::{Answer, Rest};
 pub use settings_clients::{Seen, SettingsClients, Workload};
 pub use settings_writers::SettingsWriters;
