@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     process::{Child, Stdio},
     time::{Duration, Instant},
@@ -13,6 +14,7 @@ use quorate_testkit::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
 const SOON: Duration = Duration::from_secs(60);
@@ -27,6 +29,19 @@ async fn post(cluster: &ProcessCluster, path: &str, body: Option<Value>) -> Answ
 
 async fn status(cluster: &ProcessCluster) -> Value {
     eventually_some("a status", SOON, || cluster.get_somewhere("/admin/api/status")).await
+}
+
+/// What a command on a node ends with and says: its exit code, stdout, stderr.
+fn run(node: &NodeHandle, args: &[&str]) -> (Option<i32>, String, String) {
+    let output = node.call(args);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+/// What a command on a node, which must succeed, prints as JSON.
+fn json_of(node: &NodeHandle, args: &[&str]) -> Value {
+    let text = node.must(&[args, &["--output", "json"]].concat());
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 fn of_name<'a>(status: &'a Value, name: &str) -> &'a Value {
@@ -117,8 +132,19 @@ async fn a_host_waits_with_its_key_shown_on_both_sides_until_a_person_lets_it_in
     let approve = format!("enrolments/{}/approve", seen["id"].as_str().unwrap());
     let wrong = post(&cluster, &approve, Some(json!({ "keySha256": "00" }))).await;
     assert_eq!((wrong.status, &wrong.body["code"]), (412, &json!("Q4012")));
-    let right = post(&cluster, &approve, Some(json!({ "keySha256": seen["keySha256"] }))).await;
-    assert_eq!(right.status, 204, "{}", right.body);
+    let master = &cluster.masters[0];
+    let waiting = json_of(master, &["enrolment", "list"]);
+    assert_eq!((&waiting[0]["name"], &waiting[0]["status"]), (&json!("m2"), &json!("waits")));
+    assert!(master.must(&["enrolment", "list"]).contains(&fingerprint));
+    // Nobody is let in whom nobody has looked at.
+    let (code, _, said) = run(master, &["enrolment", "approve", "m2"]);
+    assert!(code == Some(2) && said.contains("no terminal to ask"), "{said}");
+    let (code, _, said) = run(master, &["enrolment", "approve", "m2", "--key", "another"]);
+    assert!(code == Some(2) && said.contains(&fingerprint), "{said}");
+    let (code, _, said) = run(master, &["enrolment", "approve", "m3", "--yes"]);
+    assert!(code == Some(2) && said.contains("nobody waits as `m3`"), "{said}");
+    let (code, _, said) = run(master, &["enrolment", "approve", "--key", &fingerprint]);
+    assert!(code == Some(0) && said.contains("m2 is let in"), "{said}");
     assert!(joiner.end().await, "{}", joiner.node.log());
     let kept = joiner.node.root.join("lib/.joining");
     assert!(!kept.exists(), "the key of a whole node is in its identity only");
@@ -127,10 +153,16 @@ async fn a_host_waits_with_its_key_shown_on_both_sides_until_a_person_lets_it_in
     let token = cautious_token(&cluster).await;
     let mut unwanted = Joiner::start(cluster.new_node("unwanted"), &token, &cluster.root_key);
     let seen = at_the_door(&cluster, "unwanted").await;
-    let refuse = format!("enrolments/{}/refuse", seen["id"].as_str().unwrap());
-    assert_eq!(post(&cluster, &refuse, None).await.status, 204);
+    assert_eq!(json_of(&cluster.masters[0], &["enrolment", "list"])[0]["id"], seen["id"]);
+    let (code, _, said) = run(&cluster.masters[0], &["enrolment", "refuse", "unwanted"]);
+    assert!(code == Some(0) && said.contains("unwanted is turned away"), "{said}");
     assert!(!unwanted.end().await);
     assert!(unwanted.node.log().contains("turned its bearer away"), "{}", unwanted.node.log());
+    assert_eq!(json_of(&cluster.masters[0], &["enrolment", "list"]), json!([]));
+}
+
+fn policy_of(master: &NodeHandle) -> Value {
+    json_of(master, &["master", "autopilot", "show"])
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -163,33 +195,41 @@ async fn three_become_five_and_never_four_and_votes_are_given_and_taken() {
     .await;
     cluster.await_voters(5).await;
 
-    let votes = |nodes: Value, votes: bool, even: Option<&str>| {
-        let body =
-            json!({ "nodes": nodes, "votes": votes, "reason": "tried", "evenBecause": even });
-        put(&cluster, "masters/votes", body)
-    };
-    let even = votes(json!(["m5"]), false, None).await;
-    assert_eq!((even.status, &even.body["code"]), (409, &json!("Q2109")), "{}", even.body);
-    assert_eq!(votes(json!(["m5"]), false, Some("a host is on loan")).await.status, 204);
+    let master = &cluster.masters[0];
+    let (code, _, said) = run(master, &["node", "demote", "m5"]);
+    assert!(code == Some(3) && said.contains("error[Q2109]"), "{said}");
+    let even = ["--allow-even", "a host is on loan"];
+    let demote = ["node", "demote", "m5", "--reason", "tried"];
+    let (code, _, said) = run(master, &[&demote[..], &even].concat());
+    assert!(code == Some(0) && said.contains("m5: learner"), "{said}");
     cluster.await_voters(4).await;
     let seen = status(&cluster).await;
     assert_eq!(seen["evenVoters"]["reason"], "a host is on loan");
     assert_eq!(of_name(&seen, "m5")["learnerOnly"]["reason"], "tried");
+    assert_eq!(policy_of(master)["evenVoters"]["reason"], "a host is on loan");
     // Withdrawn, the number is made odd again once the fifth may vote.
-    assert_eq!(votes(json!(["m5"]), true, None).await.status, 204);
-    assert_eq!(put(&cluster, "masters/policy", json!({ "evenVoters": "" })).await.status, 200);
+    let (code, _, said) = run(master, &["node", "promote", "m5", "--detach"]);
+    assert!(code == Some(5) && said.contains("once autopilot has"), "{said}");
+    let _ = master.must(&["master", "autopilot", "set", "--withdraw-even"]);
+    assert_eq!(policy_of(master)["evenVoters"], Value::Null);
     cluster.await_voters(5).await;
     // A leader that shall not vote hands over first.
     let leader = cluster.masters[cluster.leader().await].name.clone();
     let other = if leader == "m1" { "m2" } else { "m1" };
-    assert_eq!(votes(json!([leader, other]), false, None).await.status, 204);
+    let (code, _, said) = run(master, &["node", "demote", &leader, other]);
+    assert_eq!(code, Some(0), "{said}");
     cluster.await_voters(3).await;
-    assert_eq!(votes(json!([leader, other]), true, None).await.status, 204);
+    let (code, _, said) = run(master, &["node", "promote", &leader, other]);
+    assert_eq!(code, Some(0), "{said}");
     cluster.await_voters(5).await;
 
     // Two that fall silent for too long lose their votes, and are removed.
-    let policy = json!({ "cleanupAfterMs": 30_000, "cleanupFloor": 3 });
-    assert_eq!(put(&cluster, "masters/policy", policy).await.status, 200);
+    let clean_up = ["master", "autopilot", "set", "--cleanup-after", "30s", "--floor", "3"];
+    let policy = json_of(master, &clean_up);
+    assert_eq!((&policy["cleanupAfterMs"], &policy["cleanupFloor"]), (&json!(30_000), &json!(3)));
+    assert_eq!(policy["stallAfterMs"], 1_000, "what was not given stays: {policy}");
+    let shown = master.must(&["master", "autopilot", "show"]);
+    assert!(shown.contains("30s in silence, down to 3 voters"), "{shown}");
     let leader = cluster.leader().await;
     let silent: Vec<usize> = (0..5).filter(|index| *index != leader).take(2).collect();
     for index in &silent {
@@ -228,8 +268,40 @@ async fn three_become_five_and_never_four_and_votes_are_given_and_taken() {
     cluster.await_voters(3).await;
 }
 
+/// How many voters there were at any look, many times a second.
+struct VotersSeen(tokio::task::JoinHandle<BTreeSet<u64>>, watch::Sender<Option<u64>>);
+
+impl VotersSeen {
+    /// Looks at the first master, which leads meanwhile.
+    fn begin(cluster: &ProcessCluster) -> Self {
+        let (rest, url) = (cluster.rest.clone(), cluster.masters[0].url());
+        let (end, wanted) = watch::channel(None);
+        let looking = tokio::spawn(async move {
+            let mut seen = BTreeSet::new();
+            let mut last = None;
+            while last.is_none() || last != *wanted.borrow() {
+                if let Ok(answer) = rest.get(&url, "/admin/api/status").await
+                    && answer.status == 200
+                {
+                    last = answer.body["voters"].as_u64();
+                    seen.extend(last);
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            seen
+        });
+        Self(looking, end)
+    }
+
+    /// All that was seen, once so many are.
+    async fn until(self, voters: u64) -> BTreeSet<u64> {
+        self.1.send_replace(Some(voters));
+        tokio::time::timeout(SOON, self.0).await.unwrap().unwrap()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_master_that_is_far_behind_catches_up_by_a_snapshot() {
+async fn one_master_becomes_three_and_never_two_and_those_that_join_catch_up_by_a_snapshot() {
     let mut cluster = ClusterBuilder::new(QUORATE).masters(1).start().await;
     assert!(cluster.masters[0].stop().success());
     let config = cluster.masters[0].root.join("etc/quorate.toml");
@@ -247,9 +319,11 @@ async fn a_master_that_is_far_behind_catches_up_by_a_snapshot() {
     use futures_util::StreamExt as _;
     let written = futures_util::stream::iter(writes).buffer_unordered(64);
     assert!(written.all(|status| async move { status == 200 }).await);
+    let seen = VotersSeen::begin(&cluster);
     cluster.add_master().await;
     cluster.add_master().await;
     cluster.await_voters(3).await;
+    assert_eq!(seen.until(3).await, BTreeSet::from([1, 3]), "it was one joint change");
     // By itself it makes one after many more entries than there are.
     let snapshot = cluster.masters[1].root.join("lib/raft/snapshot.bin");
     assert!(snapshot.exists(), "it did not come by a snapshot: {}", cluster.masters[1].log());
@@ -264,12 +338,16 @@ async fn a_master_that_is_far_behind_catches_up_by_a_snapshot() {
 async fn a_preferred_master_leads_again_after_the_window_and_a_flap_begins_it_anew() {
     const WINDOW: Duration = Duration::from_secs(6);
     let mut cluster = ClusterBuilder::new(QUORATE).start().await;
-    let policy = json!({ "failBackMs": WINDOW.as_millis() as u64 });
-    assert_eq!(put(&cluster, "masters/policy", policy).await.status, 200);
+    let window = format!("{}s", WINDOW.as_secs());
+    let policy =
+        json_of(&cluster.masters[0], &["master", "autopilot", "set", "--fail-back", &window]);
+    assert_eq!(policy["failBackMs"], json!(WINDOW.as_millis() as u64), "{policy}");
     let preferred = (cluster.leader().await + 1) % 3;
     let name = cluster.masters[preferred].name.clone();
-    let priority = json!({ "priority": 10 });
-    assert_eq!(put(&cluster, &format!("nodes/{name}/priority"), priority).await.status, 204);
+    let (code, _, said) = run(&cluster.masters[0], &["node", "priority", &name, "10"]);
+    assert!(code == Some(0) && said.contains("has the priority 10"), "{said}");
+    let (code, _, said) = run(&cluster.masters[0], &["node", "priority", "nobody", "10"]);
+    assert!(code == Some(1) && said.contains("nobody"), "{said}");
     let leads = async |cluster: &ProcessCluster| {
         let status = status(cluster).await;
         of_name(&status, &name)["isLeader"] == true
