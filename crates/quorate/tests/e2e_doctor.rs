@@ -6,7 +6,7 @@ use std::{
     io::{BufRead, BufReader},
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Stdio},
     sync::mpsc,
     time::Duration,
 };
@@ -16,6 +16,7 @@ use serde_json::Value;
 
 const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
 const SOON: Duration = Duration::from_secs(60);
+const MIB: usize = 1024 * 1024;
 
 /// What `quorate doctor` on a node says: exit code and report.
 fn doctor(node: &NodeHandle, args: &[&str]) -> (Option<i32>, Value) {
@@ -73,6 +74,8 @@ async fn the_doctor_is_content_with_a_healthy_cluster_and_names_each_death() {
     mends_permissions(&cluster).await;
     let mut watched = Watched::start(&cluster.masters[0]);
     watched.line("healthy:").await;
+    let mut states = WatchedStates::start(&cluster.masters[0]);
+    states.state("healthy", |status| status["healthy"] == true && status["voters"] == 3).await;
 
     cluster.masters[2].kill();
     // Asked, it is silent at once; it counts as dead after five seconds of silence.
@@ -84,6 +87,13 @@ async fn the_doctor_is_content_with_a_healthy_cluster_and_names_each_death() {
     eventually("status says so", SOON, || async { status_code(&cluster.masters[1]) == Some(1) })
         .await;
     watched.line("not healthy:").await;
+    states
+        .state("one dead master", |status| {
+            status["healthy"] == false
+                && status["failureTolerance"] == 0
+                && status["problems"].to_string().contains("master m3 is not ready")
+        })
+        .await;
 
     cluster.masters[1].kill();
     let report = until(&cluster.masters[0], "a lost quorum", 4, |report| {
@@ -161,23 +171,80 @@ async fn clocks_that_differ_are_found_on_masters_and_node_managers() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_cut_one_way_a_filling_disk_a_shared_zone_and_an_even_number_are_found() {
+    // Nothing is written to most of such a disk, so it takes no memory.
+    let builder = ClusterBuilder::new(QUORATE).calm().on_own_hosts().master_disk(1100);
+    let mut cluster = builder.start().await;
+    for index in 0..3 {
+        let config = cluster.masters[index].root.join("etc/quorate.toml");
+        let text = std::fs::read_to_string(&config).unwrap();
+        std::fs::write(&config, text.replacen("[node]", "[node]\nzone = \"east\"", 1)).unwrap();
+        cluster.masters[index].stop();
+        cluster.masters[index].start();
+        cluster.await_voters(3).await;
+    }
+    let leader = cluster.leader().await;
+    let (one, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    let master = &cluster.masters[leader];
+    let name = |index: usize| cluster.masters[index].name.clone();
+    let report = until(master, "sound links and disks", 0, |report| {
+        has(&of(report, "ports"), &["ok: "]) && has(&of(report, "disk-space"), &["ok: "])
+    })
+    .await;
+    let zones = of(&report, "zones");
+    assert!(has(&zones, &["warning: ", "all 3 voters stand in the zone east"]), "{zones:?}");
+    assert_eq!(of(&report, "voters-odd"), ["ok: 3 voters"]);
+
+    // What one sends to the other is lost, so neither reaches the other, and each says so.
+    let hosts = cluster.hosts.as_ref().unwrap();
+    hosts.cut(one, other);
+    until(master, "the link is named from both its ends", 1, |report| {
+        let ports = of(report, "ports");
+        [(one, other), (other, one)].into_iter().all(|(from, to)| {
+            let words = format!("{} cannot reach the internal port of {}", name(from), name(to));
+            has(&ports, &["problem: ", &words])
+        })
+    })
+    .await;
+    hosts.heal(one, other);
+    until(master, "the link is whole", 0, |report| has(&of(report, "ports"), &["ok: "])).await;
+
+    let filler = cluster.masters[one].root.join("filler");
+    std::fs::write(&filler, vec![1; 100 * MIB]).unwrap();
+    let words = format!("{}: ", name(one));
+    until(master, "a disk that fills", 0, |report| {
+        has(&of(report, "disk-space"), &["warning: ", &words, "of 1100 MiB", "data folder"])
+    })
+    .await;
+    std::fs::remove_file(&filler).unwrap();
+    until(master, "space again", 0, |report| has(&of(report, "disk-space"), &["ok: "])).await;
+
+    let even = ["--allow-even", "a host is on loan"];
+    let _ = master.must(&[&["node", "demote", &name(other)][..], &even].concat());
+    until(master, "two voters", 0, |report| {
+        has(&of(report, "voters-odd"), &["warning: ", "2 voters survive no more deaths than 1"])
+    })
+    .await;
+    let _ = master.must(&["node", "promote", &name(other)]);
+    until(master, "three voters", 0, |report| of(report, "voters-odd") == ["ok: 3 voters"]).await;
+}
+
 /// `quorate status --watch` without a terminal.
+fn watch(node: &NodeHandle, more: &[&str]) -> Child {
+    let mut command = node.command(&[&["status", "--watch"], more].concat());
+    command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// What it prints for people: a line for each change.
 struct Watched {
-    child: std::process::Child,
+    child: Child,
     lines: mpsc::Receiver<String>,
 }
 
 impl Watched {
     fn start(node: &NodeHandle) -> Self {
-        let mut child = Command::new(QUORATE)
-            .args(["status", "--watch"])
-            .env("QUORATE_ROOT", &node.root)
-            .env("NO_COLOR", "1")
-            .env_remove("QUORATE_SERVER")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = watch(node, &[]);
         let (sender, lines) = mpsc::channel();
         let stdout = child.stdout.take().unwrap();
         std::thread::spawn(move || {
@@ -204,6 +271,45 @@ impl Watched {
 }
 
 impl Drop for Watched {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What it prints for programs: the whole state at each change.
+struct WatchedStates {
+    child: Child,
+    states: mpsc::Receiver<Value>,
+}
+
+impl WatchedStates {
+    fn start(node: &NodeHandle) -> Self {
+        let mut child = watch(node, &["--output", "json"]);
+        let (sender, states) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            let states = serde_json::Deserializer::from_reader(stdout).into_iter::<Value>();
+            for state in states.map_while(Result::ok) {
+                if sender.send(state).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, states }
+    }
+
+    /// Waits for a state that is as wanted.
+    async fn state(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) {
+        let states = &self.states;
+        eventually(&format!("a state: {what}"), SOON, || async {
+            states.try_iter().any(|state| wanted(&state))
+        })
+        .await;
+    }
+}
+
+impl Drop for WatchedStates {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
