@@ -1,5 +1,6 @@
-//! The rolling upgrade of Quorate itself on real processes: under writers, with binaries that never
-//! become ready, crash, or are too old, and with the leader killed in the middle.
+//! The rolling upgrade of Quorate itself on real processes: under writers, of some masters only,
+//! with binaries that never become ready, crash, or are too old, and with the leader killed in the
+//! middle.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -190,6 +191,62 @@ async fn all_nodes_are_upgraded_no_write_is_lost_or_fails_and_the_level_rises_at
     node.start();
     assert_eq!(node.await_end().code(), Some(3), "{}", node.log());
     assert_eq!(node.log().matches("error[Q1030]").count(), 2, "{}", node.log());
+}
+
+/// Writes a setting through every master, and reads each at the next one.
+async fn write_through_all(cluster: &ProcessCluster, round: &str) {
+    let urls: Vec<String> = cluster.masters.iter().map(NodeHandle::url).collect();
+    for (index, url) in urls.iter().enumerate() {
+        let (key, value) = (format!("{round}-{index}"), json!(round));
+        // Sent again, it is the same write: a master may have no leader for a moment.
+        eventually(&format!("a write of {round} through {url}"), OPERATION, || async {
+            let written = cluster.rest.put_setting(url, &key, &value).await;
+            written.is_ok_and(|answer| answer.status == 200)
+        })
+        .await;
+        let (next, path) = (&urls[(index + 1) % 3], format!("/admin/api/settings/{key}"));
+        eventually(&format!("{key} at {next}"), OPERATION, || async {
+            let read = cluster.rest.get(next, &path).await;
+            read.is_ok_and(|answer| answer.body["value"] == value)
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn masters_of_two_versions_work_together_and_the_level_rises_with_the_last_one() {
+    let binaries = Binaries::new();
+    let new = binaries.make("new", "version=0.9.5 level=2");
+    let cluster = ClusterBuilder::new(QUORATE).calm().start().await;
+    let last = cluster.leader().await;
+    let name = |index: usize| format!("m{}", index + 1);
+    let (one, other) = (name((last + 1) % 3), name((last + 2) % 3));
+    let before = versions(&cluster).await[last].clone();
+    let (code, _, said) = upgrade(&cluster, &new, &[&one, &other, "--yes"]);
+    assert_eq!(code, Some(0), "{said}");
+    let mut mixed = vec!["0.9.5".to_owned(); 3];
+    mixed[last].clone_from(&before);
+    assert_eq!(versions(&cluster).await, mixed);
+    assert_eq!(level(&cluster).await, 1, "one of them cannot read another");
+    assert_eq!(cluster.leader().await, last, "the old version leads, the new one follows");
+    write_through_all(&cluster, "old-leads").await;
+
+    // The leader begins anew as the old version, and one of the new version leads meanwhile and
+    // after that.
+    cluster.await_voters(3).await;
+    let restart = cluster.masters[0].call(&["node", "restart", &name(last), "--yes"]);
+    assert!(restart.status.success(), "{}", String::from_utf8_lossy(&restart.stderr));
+    cluster.await_voters(3).await;
+    assert_ne!(cluster.leader().await, last);
+    write_through_all(&cluster, "new-leads").await;
+    assert_eq!(versions(&cluster).await, mixed);
+    assert_eq!(level(&cluster).await, 1);
+
+    let (code, _, said) = upgrade(&cluster, &new, &[&name(last), "--yes"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(versions(&cluster).await, ["0.9.5"; 3]);
+    assert_eq!(level(&cluster).await, 2);
+    write_through_all(&cluster, "all-new").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
