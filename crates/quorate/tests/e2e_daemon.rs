@@ -576,7 +576,7 @@ async fn the_leaders_stop_loses_no_write_of_a_client_that_tries_once_more() {
 }
 
 #[test]
-fn the_service_manager_hears_of_readiness_of_life_and_of_the_end() {
+fn the_service_manager_hears_of_readiness_of_life_of_a_restart_in_place_and_of_the_end() {
     let node = Daemon::init();
     let path = node.root.join("notify.sock");
     let socket = UnixDatagram::bind(&path).unwrap();
@@ -604,6 +604,18 @@ fn the_service_manager_hears_of_readiness_of_life_and_of_the_end() {
     assert!(heard.contains("STATUS=ready"), "{heard}");
     heard.clear();
     hear_until(&mut heard, "WATCHDOG=1");
+    // It begins anew in place: for the service manager it has not stopped, and is ready again.
+    heard.clear();
+    let restart = ["node", "restart", "m1", "--accept-interruption", "--yes", "--detach"];
+    // Not waited for here: a service manager that does not listen holds the master up.
+    let mut order = node.command(&restart).stdout(Stdio::null()).spawn().unwrap();
+    hear_until(&mut heard, "STATUS=waiting for leader");
+    hear_until(&mut heard, "READY=1");
+    assert!(!heard.contains("STOPPING=1"), "{heard}");
+    heard.clear();
+    hear_until(&mut heard, "WATCHDOG=1");
+    assert_eq!(order.wait().unwrap().code(), Some(5));
+    assert!(child.try_wait().unwrap().is_none(), "it is the same process");
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
     assert!(Path::new(&node.pid_file()).exists(), "the foreground writes its pid file as well");
     kill_process(pid, Signal::TERM).unwrap();
