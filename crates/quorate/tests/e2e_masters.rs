@@ -468,3 +468,34 @@ async fn until_it_is_ready_a_master_answers_503_with_what_is_missing() {
     let status = cluster.rest.get(&url, "/admin/api/status").await.unwrap();
     assert_eq!(status.status, 200, "what it knows it still tells: {}", status.body);
 }
+
+/// What `docs/nodes.md` says of a dead host that cannot be removed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_vote_of_a_dead_master_goes_to_one_that_waits_and_it_comes_back_without() {
+    let mut cluster = ClusterBuilder::new(QUORATE).start().await;
+    let leader = cluster.leader().await;
+    let dead = (leader + 1) % 3;
+    let name = cluster.masters[dead].name.clone();
+    cluster.masters[dead].kill();
+    cluster.add_master().await;
+    let demote = ["node", "demote", &name, "--reason", "its host is dead"];
+    eventually("the vote is taken", Duration::from_secs(60), || async {
+        let output = cluster.masters[leader].call(&demote);
+        // Until the new one is level, an even number would be left, which is refused.
+        println!("{}: {}", output.status, stderr(&output));
+        output.status.success()
+    })
+    .await;
+    cluster.await_voters(3).await;
+    cluster.masters[dead].start();
+    eventually("it comes back as a learner", Duration::from_secs(60), || async {
+        let masters = cluster.read("/admin/api/nodes/masters").await;
+        let masters = masters.as_array().unwrap();
+        let role = |name: &str| masters.iter().find(|it| it["name"] == name).unwrap();
+        assert_eq!(role("m4")["role"], "voter", "{masters:#?}");
+        assert_eq!(role(&name)["role"], "learner", "{masters:#?}");
+        assert_eq!(role(&name)["learnerOnly"]["reason"], "its host is dead");
+        role(&name)["ready"] == true
+    })
+    .await;
+}

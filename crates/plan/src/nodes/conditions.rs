@@ -232,9 +232,16 @@ impl<'a> Nodes<'a> {
             return Ok(format!("`{}` carries no instance", self.name(node)));
         }
         let names: Vec<String> = carried.iter().map(|name| format!("`{name}`")).collect();
+        let mut hint = "remove their components first: quorate component remove NAME".to_owned();
+        if self.masters().is_voter(node) {
+            let name = self.name(node);
+            hint = format!(
+                "{hint}; of a dead host the vote alone can be taken: quorate node demote {name}"
+            );
+        }
         Err(Refusal::new(codes::IN_USE, format!("`{}` carries instances", self.name(node)))
             .cause(format!("{} run there", names.join(", ")))
-            .hint("remove their components first: quorate component remove NAME"))
+            .hint(hint))
     }
 
     pub(crate) fn leader_is_not(&self, node: NodeId) -> Judgement {

@@ -111,7 +111,8 @@ fn remove(state: &mut State, context: &Context<'_>, id: NodeId) -> Result<(), Re
     let carried = metadata.instances_on(id);
     if let Some(instance) = carried.first() {
         return Err(Refusal::new(codes::IN_USE, format!("node `{}` cannot be removed", node.name))
-            .cause(format!("it carries the instance `{instance}`")));
+            .cause(format!("it carries the instance `{instance}`"))
+            .hint("remove their components first: quorate component remove NAME"));
     }
     let masters = metadata.nodes.values().filter(|node| node.roles.master).count();
     if node.roles.master && masters <= 1 {

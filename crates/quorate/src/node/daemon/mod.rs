@@ -22,8 +22,8 @@ use crate::ui::{Outcome, Ui};
 /// Stop this host's node and start it again in the background
 ///
 /// Nothing is stopped when it could not be started again: a master needs the root key in
-/// QUORATE_ROOT_KEY. Instances go on running. To restart every master of a cluster, one by one:
-/// do it on the followers first and on the leader last, each time waiting for `quorate status`.
+/// QUORATE_ROOT_KEY. Instances go on running. To restart every master of a cluster:
+/// `quorate node restart --masters`, which does it one by one, the leader last.
 #[derive(Debug, clap::Args)]
 pub(crate) struct RestartArgs {
     #[command(flatten)]
