@@ -5,7 +5,7 @@ mod support;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::Path, time::Duration};
 
-use quorate_model::{Epoch, Generation, NodeId, Term, Timestamp};
+use quorate_model::{Epoch, Generation, NodeId, Term, Timestamp, Trouble, TroubleKind};
 use quorate_raft::{Held, Place, RaftOptions, Superseded, inspect, purge, rebuild};
 use quorate_state::{Command, Proposal};
 use support::{Master, World, eventually, leader_of, put, value};
@@ -111,6 +111,29 @@ async fn a_node_that_is_no_member_ends_no_epoch() {
     adding.abort();
     stranger.stop().await;
     member.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_a_tombstone_is_refused_even_while_it_is_a_member() {
+    let world = World::with(|options| {
+        calm(options);
+        options.propose_deadline = Duration::from_secs(3);
+    });
+    let masters = world.start_three().await;
+    let dead = NodeId(3);
+    masters[2].node.propose(put("before", "v")).await.unwrap().unwrap();
+    masters[0].node.propose(recover(2, 1, &[dead.0])).await.unwrap().unwrap();
+    assert!(masters[0].node.status().voters.contains_key(&dead), "the membership comes later");
+    assert!(masters[2].node.propose(put("after", "v")).await.is_err(), "it was let in");
+    let state = masters[0].node.linearize().await.unwrap();
+    assert_eq!(value(&state, "before").as_deref(), Some("v"));
+    assert_eq!(value(&state, "after"), None);
+    let troubles = masters[0].node.troubles().recent();
+    let refused = |it: &Trouble| it.kind == TroubleKind::RefusedNode && it.node == Some(dead);
+    assert!(troubles.iter().any(refused), "{troubles:?}");
+    for master in masters {
+        master.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
