@@ -6,6 +6,7 @@
 //! a person can allow an even number, with a reason. A learner that makes no progress is reported
 //! and never promoted. Masters that fell silent are cleaned up only when a policy says so: first
 //! they lose their votes, never so many that the rest could not act, and then they are removed.
+//! Who was removed is no member any more, whatever was under way at that moment.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -61,6 +62,10 @@ pub struct AutopilotInput {
     pub leader: NodeId,
     /// Every living master node.
     pub masters: BTreeMap<NodeId, MasterSeen>,
+    /// Members with a vote for which a tombstone stands.
+    pub removed_voters: BTreeSet<NodeId>,
+    /// Members without a vote for which a tombstone stands.
+    pub removed_learners: BTreeSet<NodeId>,
     /// How long a learner must have been level.
     pub stabilization: Duration,
     /// After how long without progress a learner counts as stalled.
@@ -98,6 +103,8 @@ pub enum AutopilotDecision {
     HandOver(NodeId),
     /// It has no vote any more and is dead to the policy: let an operation remove it for good.
     Remove(NodeId),
+    /// They were removed and have no vote: the membership need not know them.
+    Forget(Vec<NodeId>),
 }
 
 /// A change of voters.
@@ -147,6 +154,9 @@ pub fn decide(input: &AutopilotInput) -> AutopilotDecision {
         return AutopilotDecision::Nothing { why };
     }
     let view = View::new(input);
+    if let Some(decision) = leave_behind(&view) {
+        return decision;
+    }
     match take_wanted_votes(&view) {
         Taken::Decided(decision) => return decision,
         Taken::Waits(why) => return AutopilotDecision::Nothing { why },
@@ -251,6 +261,24 @@ impl<'a> View<'a> {
         self.input.even_allowed || voters == next_odd(voters)
     }
 
+    /// The leader is among those that shall not vote: another voter leads first, the one that
+    /// answers and is furthest ahead.
+    fn hand_over(&self, leaving: &[NodeId]) -> AutopilotDecision {
+        let heir = self
+            .voters
+            .iter()
+            .filter(|id| !leaving.contains(id))
+            .filter_map(|id| Some((self.seen(*id)?, *id)))
+            .filter(|(seen, _)| seen.silent_for < HEARD_LATELY)
+            .min_by_key(|(seen, _)| seen.lag.unwrap_or(u64::MAX));
+        match heir {
+            Some((_, heir)) => AutopilotDecision::HandOver(heir),
+            None => AutopilotDecision::Nothing {
+                why: "no other voter answers that could lead".to_owned(),
+            },
+        }
+    }
+
     /// The best change that takes the votes of `leaving`, all of them, and lets as many level
     /// learners in as are needed for a number of voters that is fine.
     fn without(&self, leaving: &[NodeId], floor: usize) -> Option<VoterChange> {
@@ -266,6 +294,41 @@ impl<'a> View<'a> {
             fits.then(|| VoterChange { promote, demote: leaving.to_vec(), why: String::new() })
         })
     }
+}
+
+/// What remains of removed masters in the membership goes: their votes first. The operation that
+/// removes one does so itself; but a change that was under way when it ended may have brought one
+/// back. That an even number of voters may remain is no reason to keep one that counts for nothing.
+fn leave_behind(view: &View<'_>) -> Option<AutopilotDecision> {
+    let (votes, members) = (&view.input.removed_voters, &view.input.removed_learners);
+    if votes.is_empty() {
+        let members: Vec<NodeId> = members.iter().copied().collect();
+        return (!members.is_empty()).then_some(AutopilotDecision::Forget(members));
+    }
+    let demote: Vec<NodeId> = votes.iter().copied().collect();
+    let with = |count: usize| -> (Vec<NodeId>, BTreeSet<NodeId>) {
+        let promote: Vec<NodeId> = view.level.iter().copied().take(count).collect();
+        let voters = view.voters.iter().chain(&promote).copied().collect();
+        (promote, voters)
+    };
+    let most = view.level.len().min(votes.len());
+    let odd = (0..=most)
+        .rev()
+        .map(with)
+        .find(|(_, voters)| view.number_is_fine(voters.len()) && view.could_act(voters));
+    let any = || Some(with(0)).filter(|(_, voters)| view.could_act(voters));
+    let Some((promote, _)) = odd.or_else(any) else {
+        let why = format!(
+            "{} was removed and still has a vote, but the other voters are too few to act",
+            names(&demote)
+        );
+        return Some(AutopilotDecision::Nothing { why });
+    };
+    if votes.contains(&view.input.leader) {
+        return Some(view.hand_over(&demote));
+    }
+    let why = "a tombstone stands for them".to_owned();
+    Some(AutopilotDecision::ChangeVoters(VoterChange { promote, demote, why }))
 }
 
 enum Taken {
@@ -288,17 +351,7 @@ fn take_wanted_votes(view: &View<'_>) -> Taken {
         ));
     };
     if leaving.contains(&view.input.leader) {
-        let heir = view
-            .voters
-            .iter()
-            .filter(|id| !leaving.contains(id))
-            .filter_map(|id| Some((view.seen(*id)?, *id)))
-            .filter(|(seen, _)| seen.silent_for < HEARD_LATELY)
-            .min_by_key(|(seen, _)| seen.lag.unwrap_or(u64::MAX));
-        return match heir {
-            Some((_, heir)) => Taken::Decided(AutopilotDecision::HandOver(heir)),
-            None => Taken::Waits("no other voter answers that could lead".to_owned()),
-        };
+        return Taken::Decided(view.hand_over(&leaving));
     }
     let why = "somebody wants them without a vote".to_owned();
     Taken::Decided(AutopilotDecision::ChangeVoters(VoterChange { why, ..change }))

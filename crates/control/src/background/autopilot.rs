@@ -70,6 +70,10 @@ async fn act(control: &Control, decision: AutopilotDecision) {
             Err(error) => warn!(to = %heir, %error, "autopilot: cannot hand over"),
         },
         AutopilotDecision::Remove(node) => remove(control, node).await,
+        AutopilotDecision::Forget(nodes) => match control.raft().forget(&nodes).await {
+            Ok(()) => info!(?nodes, "autopilot: forgot removed masters"),
+            Err(error) => warn!(?nodes, %error, "autopilot: cannot forget removed masters"),
+        },
     }
 }
 

@@ -62,16 +62,36 @@ impl Control {
             NodeAction::Remove => {
                 let forget = async {
                     self.await_last_word(node).await;
-                    self.raft().forget(&[node]).await
+                    self.without_member(node).await
                 };
-                match timeout(deadline, forget).await {
-                    Ok(Ok(())) => {
-                        info!(%node, "a removed node is forgotten");
-                        Ok(Ok(format!("a tombstone stands for {node}")))
-                    }
-                    Ok(Err(error)) => refused(error),
-                    Err(_) => Ok(Err(failed("the masters did not agree in time"))),
+                timeout(deadline, forget).await.unwrap_or_else(|_| {
+                    Ok(Err(failed("the masters did not agree in time").hint(
+                        "see which masters answer: quorate status; then resume the operation",
+                    )))
+                })
+            }
+        }
+    }
+
+    /// The masters' membership knows a removed node no more. It had no vote to begin with, unless
+    /// autopilot was giving it one when its removal was decided.
+    async fn without_member(&self, node: NodeId) -> Acted {
+        loop {
+            if let Err(refusal) = self.without_vote(node, None).await? {
+                return Ok(Err(refusal));
+            }
+            match self.raft().forget(&[node]).await {
+                Ok(()) => {
+                    info!(%node, "a removed node is forgotten");
+                    return Ok(Ok(format!("a tombstone stands for {node}")));
                 }
+                // It got the vote in between.
+                Err(MembershipError::Refused(_))
+                    if self.raft().status().voters.contains_key(&node) =>
+                {
+                    sleep(LOOK_EVERY).await;
+                }
+                Err(error) => return refused(error),
             }
         }
     }

@@ -95,9 +95,12 @@ impl Watching {
                 },
             );
         }
+        let is_removed = |id: &&NodeId| state.metadata.tombstones.contains_key(*id);
         AutopilotInput {
             leader: control.node(),
             masters,
+            removed_voters: status.voters.keys().filter(is_removed).copied().collect(),
+            removed_learners: status.learners.keys().filter(is_removed).copied().collect(),
             stabilization: control.shared.parts.options.autopilot.stabilization,
             stall_after: policy.stall_after(),
             even_allowed: state.metadata.even_voters.is_some(),

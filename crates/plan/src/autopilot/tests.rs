@@ -41,6 +41,8 @@ fn input(masters: Vec<MasterSeen>) -> AutopilotInput {
     AutopilotInput {
         leader: NodeId(1),
         masters: masters.into_iter().zip(1..).map(|(seen, id)| (NodeId(id), seen)).collect(),
+        removed_voters: BTreeSet::new(),
+        removed_learners: BTreeSet::new(),
         stabilization: STABLE,
         stall_after: STALL,
         even_allowed: false,
@@ -324,4 +326,40 @@ fn a_settled_cluster_is_left_alone() {
         decided(vec![voter(), voter(), voter()]),
         AutopilotDecision::Nothing { why: String::new() }
     );
+}
+
+/// These masters, and members for which tombstones stand: with a vote, and without.
+fn beside(masters: Vec<MasterSeen>, voters: &[u64], learners: &[u64]) -> AutopilotInput {
+    let ids = |ids: &[u64]| ids.iter().copied().map(NodeId).collect();
+    AutopilotInput {
+        removed_voters: ids(voters),
+        removed_learners: ids(learners),
+        ..input(masters)
+    }
+}
+
+#[test]
+fn a_removed_master_that_a_change_under_way_made_a_voter_loses_the_vote_and_is_forgotten() {
+    // Removed while two learners were promoted: of three voters it is one.
+    assert_eq!(change(decide(&beside(vec![voter(), voter()], &[9], &[]))), (vec![], vec![9]));
+    // A learner that is level takes the place.
+    let with_learner = vec![voter(), voter(), level()];
+    assert_eq!(change(decide(&beside(with_learner, &[9], &[]))), (vec![3], vec![9]));
+    // One learner too many would make the number even again.
+    let three = vec![voter(), voter(), voter(), level()];
+    assert_eq!(change(decide(&beside(three, &[9], &[]))), (vec![], vec![9]));
+    let forgotten = AutopilotDecision::Forget(vec![NodeId(8), NodeId(9)]);
+    assert_eq!(decide(&beside(vec![voter()], &[], &[8, 9])), forgotten);
+    // An operation decides itself what becomes of its node.
+    let held = AutopilotInput { held: true, ..beside(vec![voter(), voter()], &[9], &[8]) };
+    assert!(waits(&decide(&held), "operation"));
+}
+
+#[test]
+fn a_removed_master_keeps_the_vote_as_long_as_the_others_could_not_act() {
+    assert!(waits(&decide(&beside(vec![voter(), silent()], &[9], &[])), "too few to act"));
+    // The leader itself was removed: another one leads first, and takes its vote.
+    let mut removed = beside(vec![voter(), voter()], &[9], &[]);
+    removed.leader = NodeId(9);
+    assert_eq!(decide(&removed), AutopilotDecision::HandOver(NodeId(1)));
 }

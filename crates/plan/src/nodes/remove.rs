@@ -5,7 +5,7 @@ use quorate_model::{
     VoterAction, codes,
 };
 
-use super::{Nodes, act, over, require, step_down, verify, vote};
+use super::{Nodes, VOTERS_DEADLINE_MS, act, over, require, step_down, verify, vote};
 use crate::{Facts, judge};
 
 pub(crate) fn plan(
@@ -133,14 +133,18 @@ pub(super) fn tombstone(node: &NamedNode) -> Vec<Step> {
             format!("Require that `{}` carries no instance", node.name),
             "A component must not lose a member by the way.",
         ),
-        act(
-            node.id,
-            NodeAction::Remove,
-            format!("Remove `{}` ({})", node.name, node.id),
-            "Its certificate and its id are refused by every node from here on, for ever. Should \
-             its host come back with its old disk, it is told so and stops.",
-            Undo::Impossible,
-        ),
+        Step {
+            // A change of voters that is under way is finished first.
+            deadline_ms: VOTERS_DEADLINE_MS,
+            ..act(
+                node.id,
+                NodeAction::Remove,
+                format!("Remove `{}` ({})", node.name, node.id),
+                "Its certificate and its id are refused by every node from here on, for ever. \
+                 Should its host come back with its old disk, it is told so and stops.",
+                Undo::Impossible,
+            )
+        },
         verify(
             Condition::NodeGone { node: node.id },
             format!("Verify that `{}` is gone", node.name),
