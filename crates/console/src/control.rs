@@ -149,6 +149,7 @@ impl UseCases for Control {
             Intervention::Pause => operations::Intervention::Pause,
             Intervention::Resume => operations::Intervention::Resume,
             Intervention::Abort => operations::Intervention::Abort,
+            Intervention::Leave => operations::Intervention::Leave,
         };
         operations::intervene(self, who, id, intervention, None).await
     }

@@ -32,6 +32,8 @@ pub enum Intervention {
     Resume,
     /// End it and undo it as far as it can be.
     Abort,
+    /// It is stuck past its point of no return: end it where it stands, and undo nothing.
+    Leave,
 }
 
 /// What a person decides about a joiner at the door.

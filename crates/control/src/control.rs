@@ -7,8 +7,8 @@ use std::{
 
 use quorate_keyring::{Keyring, SealedKeyring};
 use quorate_model::{
-    Clock, ClusterId, Epoch, IdSource, NodeId, OperationId, Refusal, RequestId, Term, TokenId,
-    TroubleKind,
+    Clock, ClusterId, Epoch, Generation, IdSource, NodeId, OperationId, Refusal, RequestId, Term,
+    TokenId, TroubleKind,
 };
 use quorate_pack::Catalog;
 use quorate_plan::Facts;
@@ -245,17 +245,39 @@ impl Control {
         command: Command,
     ) -> Result<Applied, Refusal> {
         principal.require(permission)?;
-        self.propose_as(principal.audit_name(), request_id, command).await
+        self.propose_for(principal, request_id, command).await
     }
 
-    /// Proposes a command in somebody's name.
-    pub(crate) async fn propose_as(
+    /// Proposes a command in the name of a person who may do it, unless a reset has ended the login
+    /// since.
+    pub(crate) async fn propose_for(
         &self,
-        principal: String,
+        principal: &Principal,
         request_id: Option<RequestId>,
         command: Command,
     ) -> Result<Applied, Refusal> {
-        let proposal = Proposal { request_id, at: self.now(), principal, command, digest: None };
+        let (name, allowed_after) = (principal.audit_name(), principal.allowed_after);
+        self.propose_one(name, allowed_after, request_id, command).await
+    }
+
+    /// Proposes a command in the name of somebody whom no login lets in.
+    pub(crate) async fn propose_as(
+        &self,
+        principal: String,
+        command: Command,
+    ) -> Result<Applied, Refusal> {
+        self.propose_one(principal, None, None, command).await
+    }
+
+    async fn propose_one(
+        &self,
+        principal: String,
+        allowed_after: Option<Generation>,
+        request_id: Option<RequestId>,
+        command: Command,
+    ) -> Result<Applied, Refusal> {
+        let at = self.now();
+        let proposal = Proposal { request_id, at, principal, command, digest: None, allowed_after };
         match self.shared.parts.raft.propose(proposal).await {
             Ok(outcome) => outcome,
             Err(error) => {

@@ -1,6 +1,6 @@
 //! Who asks, and what they may do.
 
-use quorate_model::{Refusal, UserName, codes};
+use quorate_model::{Generation, Refusal, UserName, codes};
 use quorate_state::UserRole;
 
 /// A logged-in person or program.
@@ -12,6 +12,9 @@ pub struct Principal {
     pub role: UserRole,
     /// Until the password is changed, nothing else is allowed.
     pub must_change_password: bool,
+    /// The newest reset that was known when the login was looked at; `None` where there is no
+    /// login, as on the local socket.
+    pub allowed_after: Option<Generation>,
 }
 
 /// What a use case needs.
@@ -33,7 +36,8 @@ impl Principal {
     pub fn local_root() -> Result<Self, Refusal> {
         let user = UserName::new("root@local")
             .map_err(|error| Refusal::new(codes::INTERNAL, error.to_string()))?;
-        Ok(Self { user, role: UserRole::Admin, must_change_password: false })
+        let role = UserRole::Admin;
+        Ok(Self { user, role, must_change_password: false, allowed_after: None })
     }
 
     /// The name under which changes are recorded.
@@ -73,7 +77,8 @@ mod tests {
     use super::*;
 
     fn principal(role: UserRole, must_change_password: bool) -> Principal {
-        Principal { user: UserName::new("ann").unwrap(), role, must_change_password }
+        let user = UserName::new("ann").unwrap();
+        Principal { user, role, must_change_password, allowed_after: None }
     }
 
     #[test]

@@ -308,7 +308,13 @@ pub(crate) fn operation(operation: &Operation, waiting: Option<&Waiting>) -> Ope
             what: entry.what.clone(),
         })
         .collect();
-    OperationView { summary: operation_summary(operation), step_list, refusal, transcript }
+    OperationView {
+        summary: operation_summary(operation),
+        step_list,
+        refusal,
+        can_be_left: operation.can_be_left(),
+        transcript,
+    }
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -383,6 +383,27 @@ pub enum StepKind {
     },
 }
 
+impl StepKind {
+    /// Whether an operation may end for good without this step, and nothing is half-done: it only
+    /// looks, or orders a process to do something, or moves the leadership, or gives a name.
+    #[must_use]
+    pub const fn may_be_left(&self) -> bool {
+        match self {
+            Self::Require { .. } | Self::Await { .. } | Self::Verify { .. } => true,
+            Self::Node { action, .. } => {
+                matches!(action, NodeAction::Order { .. } | NodeAction::Rename { .. })
+            }
+            Self::Voter { action, .. } => {
+                matches!(action, VoterAction::TransferLeader | VoterAction::Lead)
+            }
+            Self::Desire { .. }
+            | Self::Member { .. }
+            | Self::Raise { .. }
+            | Self::Cluster { .. } => false,
+        }
+    }
+}
+
 /// What abort does about a step that was done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "undo")]
@@ -595,6 +616,50 @@ impl Operation {
     pub fn next_undo(&self) -> Option<usize> {
         let is_settled = |status| matches!(status, StepStatus::Undone | StepStatus::Kept);
         self.records.iter().rposition(|record| record.is_begun() && !is_settled(record.status))
+    }
+
+    /// Whether it is unfinished and holds a subject, or one that overlaps with it.
+    #[must_use]
+    pub fn holds(&self, subject: &Subject) -> bool {
+        !self.status.is_final() && self.plan.locks.iter().any(|held| held.overlaps(subject))
+    }
+
+    /// The step that is its point of no return, once that was begun.
+    #[must_use]
+    pub fn passed(&self) -> Option<usize> {
+        let mut steps = self.plan.steps.iter().zip(&self.records);
+        steps.position(|(step, record)| step.undo == Undo::Impossible && record.is_begun())
+    }
+
+    /// The first unfinished step without which something would be half-done.
+    #[must_use]
+    pub fn must_be_done(&self) -> Option<usize> {
+        let mut steps = self.plan.steps.iter().zip(&self.records);
+        steps.position(|(step, record)| {
+            record.status != StepStatus::Finished && !step.kind.may_be_left()
+        })
+    }
+
+    /// Whether it is stuck past its point of no return, and may end where it stands.
+    #[must_use]
+    pub fn can_be_left(&self) -> bool {
+        matches!(self.status, OperationStatus::Stuck { aborting: false, .. })
+            && self.passed().is_some()
+            && self.must_be_done().is_none()
+    }
+
+    /// Whether something may happen on its behalf without anybody saying so first. A paused one
+    /// still ends the step in hand; one that is stuck stands still.
+    #[must_use]
+    pub fn can_act(&self) -> bool {
+        let in_hand = |record: &StepRecord| record.status == StepStatus::Started;
+        match self.status {
+            OperationStatus::Running | OperationStatus::Aborting => true,
+            OperationStatus::Paused => self.records.iter().any(in_hand),
+            OperationStatus::Stuck { .. }
+            | OperationStatus::Succeeded
+            | OperationStatus::Aborted => false,
+        }
     }
 
     /// How many steps are finished.

@@ -253,7 +253,9 @@ impl<A: Actor> Runner<A> {
                     self.tell(index, format!("{seen}; for {} ms more", left.as_millis()));
                     left.min(LOOK_AGAIN)
                 }
-                Err(refusal) if is_hopeless(condition, &facts) => return Ok(Err(refusal)),
+                Err(refusal) if is_hopeless(condition, &facts) => {
+                    return Ok(Err(not_obeyed(refusal)));
+                }
                 Err(refusal) => {
                     held_since = None;
                     if begun.elapsed() >= deadline {
@@ -438,6 +440,13 @@ const fn kept(kind: &StepKind) -> &'static str {
             "it only looked, and changed nothing"
         }
     }
+}
+
+/// The node said that it did not do what it was ordered to, and why.
+fn not_obeyed(refusal: Refusal) -> Refusal {
+    let ways = "then resume the operation, which gives the order again, or abort it";
+    let hint = refusal.hint.as_deref().unwrap_or("mend the cause");
+    Refusal { hint: Some(format!("{hint}; {ways}")), ..refusal }
 }
 
 fn overdue(refusal: Refusal, deadline: Duration) -> Refusal {

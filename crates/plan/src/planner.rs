@@ -38,7 +38,9 @@ pub(crate) const DESIRE_DEADLINE_MS: u64 = 10_000;
 pub fn plan(request: &OperationRequest, facts: &Facts<'_>) -> Result<Plan, Vec<Refusal>> {
     let metadata = &facts.state.metadata;
     let subjects = request.subjects(|node| metadata.is_master(node));
-    let held = subjects.iter().find_map(|subject| Some((subject, metadata.lock_on(subject)?)));
+    let held = subjects
+        .iter()
+        .find_map(|subject| Some((subject, metadata.in_the_way_of(request, subject)?)));
     if let Some((subject, running)) = held {
         return Err(vec![
             Refusal::new(codes::OPERATION_CONFLICT, format!("cannot start `{}`", request.title()))

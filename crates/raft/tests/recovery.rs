@@ -38,6 +38,7 @@ fn recover(epoch: u64, keeper: u64, written_off: &[u64]) -> Proposal {
             last_generation: Generation(0),
         },
         digest: None,
+        allowed_after: None,
     }
 }
 

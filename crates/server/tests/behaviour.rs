@@ -12,12 +12,12 @@ use axum::{
 use http_body_util::BodyExt;
 use quorate_control::{
     Principal,
-    rest::{ChangeEvent, CreateTokenBody},
-    use_cases::{enrolment, events, tokens},
+    rest::{ChangeEvent, CreateTokenBody, ResetBody},
+    use_cases::{access, enrolment, events, reset, tokens},
 };
 use quorate_keyring::identity::{JoinToken, NodeKey};
-use quorate_model::{NodeId, NodeName, codes};
-use quorate_testkit::{FakeNodeManager, InProcessMaster};
+use quorate_model::{Generation, NodeId, NodeName, codes};
+use quorate_testkit::{FakeNodeManager, InProcessMaster, eventually};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -326,5 +326,29 @@ async fn a_join_that_cannot_succeed_leaves_the_token_unspent_and_a_spent_one_ope
     assert_eq!(joined.node, again.node);
     let refusal = enrolment::prepare(&master.control, token.id, &secret).await.unwrap_err();
     assert_eq!(refusal.code, codes::JOIN_TOKEN_INVALID);
+    master.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_was_looked_at_before_a_reset_lets_nothing_through_after_it() {
+    let master = InProcessMaster::start(0).await;
+    let token = login(&master, "admin").await;
+    let token = token.trim_start_matches("Bearer ");
+    let who = access::authenticate(&master.control, token).await.unwrap();
+    let root = Principal::local_root().unwrap();
+    let plan = reset::plan(&master.control, &root).await.unwrap();
+    let body = ResetBody {
+        confirm: plan.confirm.unwrap(),
+        one_time_password: "twelve letters".to_owned(),
+    };
+    reset::submit(&master.control, &root, &body, None).await.unwrap();
+    eventually("the reset", Duration::from_secs(30), || async {
+        master.control.state().metadata.last_reset > Generation(0)
+    })
+    .await;
+    let body = CreateTokenBody { role: "master".to_owned(), ttl_ms: 60_000, auto_approve: true };
+    let refused = tokens::create(&master.control, &who, &body, None).await.err().unwrap();
+    assert_eq!(refused.code, codes::UNAUTHENTICATED, "{refused}");
+    tokens::create(&master.control, &root, &body, None).await.unwrap();
     master.stop().await;
 }

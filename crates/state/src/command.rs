@@ -21,6 +21,10 @@ pub struct Proposal {
     pub at: Timestamp,
     /// Who asked: `user:admin`, `node:n1`, `system`.
     pub principal: String,
+    /// The newest reset that was known where a person who logged in was let through. What was
+    /// allowed before a later one is not allowed after it. `None` where no login decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_after: Option<Generation>,
     /// What shall change.
     pub command: Command,
     /// Tells the command apart from others under the same request id. It is made once, by the
@@ -224,6 +228,10 @@ pub enum Command {
         name: UserName,
         /// The user.
         user: User,
+        /// Only while the user has this password's hash: that of the password which was given with
+        /// the new one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        former: Option<String>,
     },
     /// Record an operation and let it begin.
     SubmitOperation {
@@ -292,6 +300,9 @@ pub enum Command {
     AbortOperation {
         /// The operation.
         id: OperationId,
+        /// It is stuck past its point of no return: end it where it stands, and undo nothing.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        leave_as_is: bool,
     },
     /// The masters were recovered from a lost quorum: a new epoch begins. Written into the log of
     /// the surviving master that goes on, by `recover apply`, while no master runs.
@@ -363,7 +374,10 @@ impl Command {
             Self::UndoStep { id, step, .. } => ("operation.step.undo", format!("{id}/{step}")),
             Self::PauseOperation { id } => ("operation.pause", id.to_string()),
             Self::ResumeOperation { id } => ("operation.resume", id.to_string()),
-            Self::AbortOperation { id } => ("operation.abort", id.to_string()),
+            Self::AbortOperation { id, leave_as_is: false } => ("operation.abort", id.to_string()),
+            Self::AbortOperation { id, leave_as_is: true } => {
+                ("operation.abort", format!("{id}, left as it is"))
+            }
             Self::Recover { epoch, keeper, written_off, plan_sha256, .. } => {
                 let gone: Vec<String> = written_off.iter().map(NodeId::to_string).collect();
                 let gone = gone.join(", ");

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 use quorate_model::{
-    ComponentName, ComponentSpec, DesiredInstance, Epoch, Generation, InstanceName, NodeId,
-    NodeName, NodeOrder, NodeRoles, Operation, OperationId, OrderReport, Refusal, RequestId,
-    Revision, RunState, SettingKey, Subject, Term, Timestamp, codes,
+    ComponentName, ComponentSpec, DesiredInstance, Epoch, Generation, InstanceName, NodeAction,
+    NodeId, NodeName, NodeOrder, NodeRoles, Operation, OperationId, OperationRequest, OrderReport,
+    Refusal, RequestId, Revision, RunState, SettingKey, Step, StepKind, Subject, Term, Timestamp,
+    codes,
 };
 use serde::{Deserialize, Serialize};
 
@@ -190,6 +191,8 @@ pub struct Metadata {
     pub policy: MasterPolicy,
     /// Why an even number of voters is allowed, when it is.
     pub even_voters: Option<Stated>,
+    /// The generation of the last reset; 0 before the first.
+    pub last_reset: Generation,
 }
 
 impl Metadata {
@@ -202,9 +205,35 @@ impl Metadata {
     /// The unfinished operation that locks a subject, or one that it overlaps with.
     #[must_use]
     pub fn lock_on(&self, subject: &Subject) -> Option<&Arc<Operation>> {
+        self.operations.values().find(|operation| operation.holds(subject))
+    }
+
+    /// The unfinished operation that lets a request not begin, which would lock `subject`. A reset
+    /// ends every other operation, so that it need not wait for one that stands still.
+    #[must_use]
+    pub fn in_the_way_of(
+        &self,
+        request: &OperationRequest,
+        subject: &Subject,
+    ) -> Option<&Arc<Operation>> {
+        let is_reset = *request == OperationRequest::Reset;
         self.operations.values().find(|operation| {
-            !operation.status.is_final()
-                && operation.plan.locks.iter().any(|held| held.overlaps(subject))
+            let gives_way = is_reset
+                && operation.plan.request != OperationRequest::Reset
+                && !operation.can_act();
+            !gives_way && operation.holds(subject)
+        })
+    }
+
+    /// The unfinished operation that will give this name, which nobody else gets meanwhile.
+    #[must_use]
+    pub fn promised(&self, name: &NodeName) -> Option<&Arc<Operation>> {
+        self.operations.values().find(|operation| {
+            let promises = |step: &Step| match &step.kind {
+                StepKind::Node { action: NodeAction::Rename { name: given }, .. } => given == name,
+                _ => false,
+            };
+            !operation.status.is_final() && operation.plan.steps.iter().any(promises)
         })
     }
 

@@ -1,5 +1,5 @@
-//! A single master within the test's own process: real Raft, real control plane, real REST, no
-//! sockets.
+//! A master within the test's own process: real Raft, real control plane, real REST without a port;
+//! alone, or with other masters that have no control plane.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,14 +12,16 @@ use quorate_keyring::{
     identity::{CertificateAuthority, hash_password},
 };
 use quorate_model::{
-    Clock, ClusterId, Epoch, IdSource, NodeId, NodeName, NodeRoles, Refusal, Timestamp, UserName,
-    codes,
+    Clock, ClusterId, EnrolRole, Epoch, IdSource, NodeId, NodeName, NodeRoles, Refusal, Timestamp,
+    UserName, codes,
 };
-use quorate_raft::{DialError, Dialer, PeerAuthorizer, RaftNode, RaftOptions};
+use quorate_raft::{RaftNode, RaftOptions};
 use quorate_server::{AdminOptions, LeaderLink, admin_router};
 use quorate_state::{Command, NewNode, Proposal, User, UserRole};
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::other_masters::{Mesh, OtherMaster, calm};
 
 /// The clock of the machine the test runs on.
 struct SystemClock;
@@ -31,21 +33,8 @@ impl Clock for SystemClock {
     }
 }
 
-/// Nobody else is there.
+/// No other master passes anything on.
 struct Alone;
-
-#[async_trait]
-impl Dialer for Alone {
-    async fn dial(&self, node: NodeId, addr: &str) -> Result<tonic::transport::Channel, DialError> {
-        Err(DialError { node, addr: addr.to_owned(), cause: "this master is alone".to_owned() })
-    }
-}
-
-impl PeerAuthorizer for Alone {
-    fn authorize(&self, _: &tonic::Extensions) -> Result<NodeId, tonic::Status> {
-        Err(tonic::Status::unauthenticated("this master is alone"))
-    }
-}
 
 #[async_trait]
 impl LeaderLink for Alone {
@@ -63,6 +52,8 @@ pub struct InProcessMaster {
     pub router: Router,
     raft: RaftNode,
     duties: JoinHandle<()>,
+    others: Vec<OtherMaster>,
+    _serving: JoinSet<()>,
     _folder: TempDir,
 }
 
@@ -73,16 +64,33 @@ impl InProcessMaster {
     /// # Panics
     /// When that fails.
     pub async fn start(node_managers: u64) -> Self {
+        Self::start_all(0, node_managers).await
+    }
+
+    /// The same with so many other masters, `n2`, `n3`, ..., which have no control plane.
+    ///
+    /// # Panics
+    /// When that fails.
+    pub async fn start_with_others(others: u64) -> Self {
+        Self::start_all(others, 0).await
+    }
+
+    async fn start_all(others: u64, node_managers: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let cluster = ClusterId::from_parts(SystemClock.now().0, OsIdSource.random());
         let (keyring, sealed_keyring) = Keyring::create(&RootKey::generate(), cluster).unwrap();
         let authority = CertificateAuthority::create(cluster, SystemClock.now()).unwrap();
-        let options =
-            RaftOptions::new(cluster, Epoch::default(), NodeId(1), folder.path().join("raft"));
-        let (raft, _) = RaftNode::open(options, keyring.clone(), Arc::new(Alone), Arc::new(Alone))
-            .await
-            .unwrap();
+        let (mesh, this) = (Mesh::default(), NodeId(1));
+        let masters: Vec<NodeId> = (1..=others + 1).map(NodeId).collect();
+        let options = if others == 0 {
+            RaftOptions::new(cluster, Epoch::default(), this, folder.path().join("raft"))
+        } else {
+            calm(cluster, this, &folder)
+        };
+        let opened = RaftNode::open(options, keyring.clone(), mesh.end(this), mesh.end(this)).await;
+        let (raft, _) = opened.unwrap();
         raft.initialize("127.0.0.1:1").await.unwrap();
+        let serving = mesh.listen(&raft, &masters).await;
         let control = Control::new(Parts {
             cluster,
             node: NodeId(1),
@@ -94,7 +102,7 @@ impl InProcessMaster {
             catalog: quorate_packs::catalog(),
             options: ControlOptions::default(),
         });
-        let master = Self {
+        let mut master = Self {
             router: admin_router(AdminOptions {
                 control: control.clone(),
                 leader: Arc::new(Alone),
@@ -103,15 +111,27 @@ impl InProcessMaster {
             duties: tokio::spawn(run_duties(control.clone())),
             control,
             raft,
+            others: Vec::new(),
+            _serving: serving,
             _folder: folder,
         };
-        master.fill(&keyring, &authority, node_managers).await;
+        for node in masters.iter().skip(1) {
+            let other = OtherMaster::start(&mesh, cluster, &keyring, *node, &masters).await;
+            master.others.push(other);
+        }
+        master.fill(&keyring, &authority, others, node_managers).await;
         let opened = master.control.readiness().opened();
         tokio::time::timeout(Duration::from_secs(20), opened).await.expect("the master is ready");
         master
     }
 
-    async fn fill(&self, keyring: &Keyring, authority: &CertificateAuthority, managers: u64) {
+    async fn fill(
+        &self,
+        keyring: &Keyring,
+        authority: &CertificateAuthority,
+        masters: u64,
+        managers: u64,
+    ) {
         self.propose(Command::CreateCluster {
             cluster: self.control.cluster(),
             ca_cert_pem: authority.cert_pem().to_owned(),
@@ -123,24 +143,30 @@ impl InProcessMaster {
         })
         .await;
         for (name, role) in [("operator", UserRole::Operator), ("viewer", UserRole::Viewer)] {
-            let command =
-                Command::PutUser { name: UserName::new(name).unwrap(), user: user(name, role) };
+            let command = Command::PutUser {
+                name: UserName::new(name).unwrap(),
+                user: user(name, role),
+                former: None,
+            };
             self.propose(command).await;
         }
+        for number in 1..=masters {
+            self.enrol(&format!("m{}", number + 1), EnrolRole::Master).await;
+        }
         for number in 1..=managers {
-            self.enrol(&format!("nm{number}")).await;
+            self.enrol(&format!("nm{number}"), EnrolRole::NodeManager).await;
         }
     }
 
-    /// Enrols a node manager as a join would.
-    async fn enrol(&self, name: &str) {
+    /// Enrols a node as a join would.
+    async fn enrol(&self, name: &str, role: EnrolRole) {
         let at = SystemClock.now();
         let token = quorate_model::TokenId::from_parts(at.0, OsIdSource.random());
         self.propose(Command::CreateToken {
             id: token,
             token: quorate_state::JoinToken {
                 secret_sha256: "00".repeat(32),
-                role: quorate_model::EnrolRole::NodeManager,
+                role,
                 expires_at: at.plus(Duration::from_secs(60)),
                 created_by: "test".to_owned(),
                 auto_approve: true,
@@ -149,7 +175,7 @@ impl InProcessMaster {
             },
         })
         .await;
-        let node = new_node(name, NodeRoles { master: false, node_manager: true });
+        let node = new_node(name, role.roles());
         self.propose(Command::Enrol { token, key_sha256: name.to_owned(), node }).await;
     }
 
@@ -164,6 +190,7 @@ impl InProcessMaster {
             principal: "test".to_owned(),
             command,
             digest: None,
+            allowed_after: None,
         };
         self.raft.propose(proposal).await.unwrap().unwrap();
     }
@@ -172,6 +199,9 @@ impl InProcessMaster {
     pub async fn stop(&self) {
         self.duties.abort();
         self.raft.shutdown().await;
+        for other in &self.others {
+            other.stop().await;
+        }
     }
 }
 
@@ -190,7 +220,8 @@ fn new_node(name: &str, roles: NodeRoles) -> NewNode {
         name: NodeName::new(name).unwrap(),
         roles,
         address: "127.0.0.1".to_owned(),
-        internal_addr: String::new(),
+        // Masters find each other without it; one that had none would not be found at all.
+        internal_addr: if roles.master { "127.0.0.1:1".to_owned() } else { String::new() },
         admin_addr: String::new(),
         version: "test".to_owned(),
         obeyed: quorate_model::Generation(0),

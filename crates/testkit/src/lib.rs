@@ -18,6 +18,7 @@ pub mod hosts;
 mod in_process;
 mod node;
 mod node_caller;
+mod other_masters;
 mod rest;
 mod settings_clients;
 mod settings_writers;

@@ -31,7 +31,9 @@ pub use nodes::{
     MasterView, NodeManagerView, RemoveNodeBody, ReplaceNodeBody, RestartNodesBody,
     TransferLeaderBody, UnmanagedView, UpgradeNodesBody,
 };
-pub use operations::{OperationSummary, OperationView, PlanView, StepView, TranscriptView};
+pub use operations::{
+    AbortBody, OperationSummary, OperationView, PlanView, StepView, TranscriptView,
+};
 pub use reset::ResetBody;
 pub use settings::{SettingBody, SettingView, SettingWritten};
 pub use status::{Precondition, ReadinessView, RecoveryView, StatusView};

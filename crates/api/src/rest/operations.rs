@@ -65,6 +65,16 @@ pub struct OperationSummary {
     pub ended_at: Option<String>,
 }
 
+/// How an operation is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AbortBody {
+    /// It is stuck past its point of no return, in a step that only looks or waits: end it where it
+    /// stands, and undo nothing.
+    #[serde(default)]
+    pub leave_as_is: bool,
+}
+
 /// An operation, whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -78,6 +88,10 @@ pub struct OperationView {
     /// Why it is stuck.
     #[schema(value_type = Option<Object>)]
     pub refusal: Option<Refusal>,
+    /// Whether it is stuck past its point of no return, where it can only be resumed or left as it
+    /// is (`leaveAsIs`).
+    #[serde(default)]
+    pub can_be_left: bool,
     /// What was done, when, by whom, and what was seen.
     pub transcript: Vec<TranscriptView>,
 }

@@ -1,6 +1,6 @@
 //! `/operations`: looking, pausing, resuming, aborting.
 
-use quorate_api::rest::{OperationSummary, OperationView};
+use quorate_api::rest::{AbortBody, OperationSummary, OperationView};
 use reqwest::Method;
 
 use crate::{Client, ClientError, call::Call};
@@ -44,6 +44,16 @@ impl Client {
     /// [`ClientError::Api`] with `OPERATION_STATUS` when it has ended.
     pub async fn operation_abort(&self, id: &str) -> Result<OperationView, ClientError> {
         self.intervene(id, "abort").await
+    }
+
+    /// Ends an operation where it stands that is stuck past its point of no return.
+    ///
+    /// # Errors
+    /// [`ClientError::Api`] with `OPERATION_STATUS` when it is not, or something would be half-done.
+    pub async fn operation_leave(&self, id: &str) -> Result<OperationView, ClientError> {
+        let call = Call::change(Method::POST, &["operations", id, "abort"])?
+            .body(&AbortBody { leave_as_is: true })?;
+        self.json(&call).await
     }
 
     async fn intervene(&self, id: &str, verb: &str) -> Result<OperationView, ClientError> {

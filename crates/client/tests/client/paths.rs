@@ -93,6 +93,7 @@ async fn ask_about_contents(client: &Client) {
     let _ = client.operation_pause("O1").await;
     let _ = client.operation_resume("O1").await;
     let _ = client.operation_abort("O1").await;
+    let _ = client.operation_leave("O1").await;
     let _ = client.tokens().await;
     let _ = client.token_create(&token).await;
     let _ = client.token_revoke("T1").await;
@@ -102,7 +103,7 @@ async fn ask_about_contents(client: &Client) {
     let _ = client.metrics().await;
 }
 
-const CONTENTS: [&str; 33] = [
+const CONTENTS: [&str; 34] = [
     "POST /admin/api/auth/login",
     "POST /admin/api/auth/password",
     "GET /admin/api/auth/me",
@@ -128,6 +129,7 @@ const CONTENTS: [&str; 33] = [
     "GET /admin/api/operations/O1",
     "POST /admin/api/operations/O1/pause",
     "POST /admin/api/operations/O1/resume",
+    "POST /admin/api/operations/O1/abort",
     "POST /admin/api/operations/O1/abort",
     "GET /admin/api/tokens",
     "POST /admin/api/tokens",

@@ -45,6 +45,7 @@ pub(crate) async fn intervene<U: UseCases>(
         "pause" => Intervention::Pause,
         "resume" => Intervention::Resume,
         "abort" => Intervention::Abort,
+        "leave" => Intervention::Leave,
         _ => return Ok(StatusCode::NOT_FOUND.into_response()),
     };
     let who = &visit.visitor.who;

@@ -205,6 +205,7 @@ pub(super) fn operation(
         },
         step_list,
         refusal: None,
+        can_be_left: false,
         transcript,
     }
 }

@@ -198,6 +198,12 @@ impl UseCases for SampleCluster {
         let status = match (operation.summary.status.as_str(), intervention) {
             ("running", Intervention::Pause) => "paused",
             ("paused" | "stuck", Intervention::Resume) => "running",
+            ("stuck", Intervention::Leave) if operation.can_be_left => "aborted",
+            ("stuck", Intervention::Abort) if operation.can_be_left => {
+                let message = format!("operation {id} cannot be aborted");
+                return Err(Refusal::new(codes::OPERATION_STATUS, message)
+                    .cause("step 1 is its point of no return"));
+            }
             ("running" | "paused" | "stuck", Intervention::Abort) => "aborting",
             (status, _) => {
                 let message = format!("the operation is {status}, so it cannot do that");

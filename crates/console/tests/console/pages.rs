@@ -161,6 +161,22 @@ async fn an_operation_shows_what_it_waits_for_and_offers_what_can_be_done() {
 }
 
 #[tokio::test]
+async fn what_is_stuck_past_its_point_of_no_return_can_be_left_and_not_aborted() {
+    let mut sample = samples::stuck(NIGHT);
+    let path = format!("/operations/{}", sample.operations[0].summary.id);
+    let before = Browser::logged_in(sample.clone()).get(&path).await.body;
+    assert!(
+        before.contains(&format!("{path}/abort")) && !before.contains(&format!("{path}/leave"))
+    );
+    sample.operations[0].can_be_left = true;
+    let passed = Browser::logged_in(sample).get(&path).await.body;
+    assert!(
+        passed.contains(&format!("{path}/leave")) && !passed.contains(&format!("{path}/abort"))
+    );
+    assert!(passed.contains("until you resume it or leave it as it is"));
+}
+
+#[tokio::test]
 async fn a_partial_is_the_main_part_of_the_same_page() {
     let browser = Browser::logged_in(samples::degraded(NIGHT));
     for path in ["/", "/nodes", "/components/orders", "/operations"] {

@@ -137,7 +137,7 @@ async fn remove(control: &Control, node: NodeId) {
     };
     let id = control.new_operation_id();
     let command = Command::SubmitOperation { id, plan, key: None };
-    match control.propose_as(PRINCIPAL.to_owned(), None, command).await {
+    match control.propose_as(PRINCIPAL.to_owned(), command).await {
         Ok(_) => warn!(node = %node.id, name = %node.name, operation = %id,
             "autopilot: a master was silent for too long and is removed"),
         Err(refusal) => warn!(node = %node.id, "autopilot: cannot remove it: {refusal}"),

@@ -17,7 +17,7 @@ pub(super) async fn run(control: Control) {
     loop {
         for command in news(&control) {
             let (_, what) = command.audit_words();
-            match control.propose_as(format!("node:{}", control.node()), None, command).await {
+            match control.propose_as(format!("node:{}", control.node()), command).await {
                 Ok(_) => info!(%what, "recorded the binary of a node manager"),
                 Err(refusal) => warn!(code = %refusal.code, %what, "not recorded: {refusal}"),
             }

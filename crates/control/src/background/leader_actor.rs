@@ -70,6 +70,7 @@ impl Actor for LeaderActor {
             principal: self.principal(),
             command,
             digest: None,
+            allowed_after: None,
         };
         self.control.raft().propose(proposal).await.map_err(|error| match error {
             ProposeError::OutcomeUnknown { .. } => ActorError::OutcomeUnknown,

@@ -52,7 +52,14 @@ async fn begin_session(control: &Control, login: &Login) -> Result<LoginAnswer, 
         token_sha256: hex(&token.hash()),
         session: Session { user: name.clone(), expires_at },
     };
-    control.propose_as(format!("user:{name}"), None, command).await?;
+    // What the password was checked against may be gone with a reset by now.
+    let caller = Principal {
+        user: name,
+        role: user.role,
+        must_change_password: user.must_change_password,
+        allowed_after: Some(state.metadata.last_reset),
+    };
+    control.propose_for(&caller, None, command).await?;
     Ok(LoginAnswer {
         access_token: token.text().to_owned(),
         expires_at: expires_at.to_string(),
@@ -130,6 +137,7 @@ fn principal_of(
         user: session.user.clone(),
         role: user.role,
         must_change_password: user.must_change_password,
+        allowed_after: Some(state.metadata.last_reset),
     })
 }
 
@@ -145,7 +153,7 @@ pub async fn logout(
 ) -> Result<(), Refusal> {
     let Some(hash) = hash_session_token(token) else { return Ok(()) };
     let command = Command::EndSession { token_sha256: hex(&hash) };
-    control.propose_as(principal.audit_name(), request_id, command).await.map(|_| ())
+    control.propose_for(principal, request_id, command).await.map(|_| ())
 }
 
 /// Changes one's own password; every session of the user ends. So does that of the caller, which
@@ -174,11 +182,15 @@ pub async fn change_password(
     let password_hash = hash_off_thread(control, move || hash_password(&new))
         .await?
         .map_err(|error| Refusal::from(&error))?;
+    // Only in the place of the one that was checked: hashing takes its time, and a reset or another
+    // change may have come in between.
+    let former = Some(user.password_hash);
     let command = Command::PutUser {
         name: principal.user.clone(),
         user: User { password_hash, must_change_password: false, ..user },
+        former,
     };
-    control.propose_as(principal.audit_name(), None, command).await.map(|_| ())
+    control.propose_for(principal, None, command).await.map(|_| ())
 }
 
 /// Whether a password is long enough.

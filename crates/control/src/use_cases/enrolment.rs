@@ -138,7 +138,7 @@ pub async fn join(control: &Control, request: JoinRequest) -> Result<Joined, Ref
         let asked_at = control.now();
         let enrolment = Enrolment { key_sha256: key_sha256.clone(), node: node.clone(), asked_at };
         let command = Command::RequestEnrolment { token: request.token, enrolment };
-        control.propose_as(principal.clone(), None, command).await?;
+        control.propose_as(principal.clone(), command).await?;
         info!(name = %node.name, token = %request.token, "an enrolment waits for approval");
     }
     // A joiner that asks again and again writes nothing.
@@ -151,7 +151,7 @@ pub async fn join(control: &Control, request: JoinRequest) -> Result<Joined, Ref
         return Err(pending(request.token, known, &key_sha256));
     }
     let command = Command::Enrol { token: request.token, key_sha256, node };
-    let applied = control.propose_as(principal, None, command).await?;
+    let applied = control.propose_as(principal, command).await?;
     let Applied::Node(id) = applied else {
         return Err(Refusal::new(codes::INTERNAL, "the enrolment gave no node id"));
     };

@@ -40,7 +40,7 @@ pub fn node_managers(
 /// When there is no leader, or no such node.
 pub async fn announce(control: &Control, id: NodeId, node: NewNode) -> Result<(), Refusal> {
     let command = Command::UpdateNode { id, node };
-    control.propose_as(format!("node:{id}"), None, command).await.map(|_| ())
+    control.propose_as(format!("node:{id}"), command).await.map(|_| ())
 }
 
 /// Records what became of an order to a master's process, by its own word.
@@ -53,7 +53,7 @@ pub async fn report_order(
     report: OrderReport,
 ) -> Result<(), Refusal> {
     let command = Command::ReportOrder { id, report };
-    control.propose_as(format!("node:{id}"), None, command).await.map(|_| ())
+    control.propose_as(format!("node:{id}"), command).await.map(|_| ())
 }
 
 /// Another master says where it is reached now: this one finds it there at once, whether or not

@@ -130,9 +130,11 @@ pub enum Intervention {
     Resume,
     /// End it and undo it as far as it can be.
     Abort,
+    /// It is stuck past its point of no return: end it where it stands, and undo nothing.
+    Leave,
 }
 
-/// Pauses, resumes or aborts an operation.
+/// Pauses, resumes, aborts or leaves an operation.
 ///
 /// # Errors
 /// When its status does not allow that.
@@ -147,7 +149,8 @@ pub async fn intervene(
     let command = match intervention {
         Intervention::Pause => Command::PauseOperation { id },
         Intervention::Resume => Command::ResumeOperation { id },
-        Intervention::Abort => Command::AbortOperation { id },
+        Intervention::Abort => Command::AbortOperation { id, leave_as_is: false },
+        Intervention::Leave => Command::AbortOperation { id, leave_as_is: true },
     };
     control.change(principal, Permission::Operate, request_id, command).await?;
     control.linearized().await?;

@@ -52,7 +52,7 @@ async fn an_unknown_outcome_while_undoing_doubles_nothing() {
         let mut fate = Some(fate);
         cluster.script(move |command| match command {
             Command::BeginStep { step: 4, id, .. } => {
-                Fate::Then(Box::new(Command::AbortOperation { id: *id }))
+                Fate::Then(Box::new(Command::AbortOperation { id: *id, leave_as_is: false }))
             }
             Command::UndoStep { step: 3, .. } => fate.take().unwrap_or(Fate::Applied),
             _ => Fate::Applied,

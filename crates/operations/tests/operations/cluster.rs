@@ -273,6 +273,7 @@ impl Inner {
             principal: "node:n1".to_owned(),
             command,
             digest: None,
+            allowed_after: None,
         };
         let mut state = State::clone(&self.state);
         let outcome = state.apply(LogIndex(self.index), &proposal);

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use quorate_model::{OperationStatus, StepStatus, codes};
+use quorate_model::{
+    Condition, NodeAction, NodeId, OperationId, OperationRequest, OperationStatus, OrderKind,
+    OrderOutcome, OrderReport, Plan, Refusal, Step, StepKind, StepStatus, Subject, Undo, codes,
+};
 use quorate_state::Command;
 
 use super::cluster::{Cluster, Fate, begins, finishes, instance};
@@ -87,4 +90,49 @@ async fn a_member_to_which_leadership_came_back_during_a_pause_is_not_stopped() 
     engine.abort();
     assert_eq!(cluster.status(id), OperationStatus::Succeeded);
     cluster.assert_each_restarted_once("after leadership was moved again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_that_a_node_did_not_carry_out_is_given_again_when_people_resume() {
+    let cluster = Cluster::new();
+    cluster.lock().masters.leader = Some(NodeId(1));
+    let (id, node) = (OperationId::from_parts(7, 0), NodeId(3));
+    let step = |kind| Step {
+        kind,
+        title: "a title".to_owned(),
+        why: "a reason".to_owned(),
+        deadline_ms: 60_000,
+        undo: Undo::Nothing,
+    };
+    let order = NodeAction::Order { order: OrderKind::Restart };
+    let awaited = StepKind::Await { condition: Condition::NodeReady { node }, sustained_ms: 500 };
+    let plan = Plan {
+        request: OperationRequest::MasterTransferLeader { to: None },
+        steps: vec![step(StepKind::Node { node, action: order }), step(awaited)],
+        pins: Vec::new(),
+        locks: vec![Subject::Masters],
+    };
+    cluster.apply(Command::SubmitOperation { id, plan, key: None }).unwrap();
+    let engine = cluster.lead(1);
+    let ordered = || cluster.state().metadata.nodes[&node].order.clone().unwrap().generation;
+    let mut given = Vec::new();
+    for _ in 0..2 {
+        cluster.until(id, |one| one.records[1].status == StepStatus::Started).await;
+        given.push(ordered());
+        let refusal = Refusal::new(codes::DISK_FULL, "no space").hint("free some");
+        let report = OrderReport {
+            generation: ordered(),
+            outcome: OrderOutcome::Failed { refusal: refusal.clone() },
+        };
+        cluster.apply(Command::ReportOrder { id: node, report }).unwrap();
+        let stuck = cluster.stuck(id).await;
+        assert_eq!(stuck.code, codes::DISK_FULL);
+        let hint = "free some; then resume the operation, which gives the order again, or abort it";
+        assert_eq!(stuck.hint.as_deref(), Some(hint));
+        cluster.apply(Command::ResumeOperation { id }).unwrap();
+    }
+    cluster.until(id, |one| one.records[1].status == StepStatus::Started).await;
+    engine.abort();
+    given.push(ordered());
+    assert!(given.is_sorted_by(|one, next| one < next), "{given:?}");
 }

@@ -27,7 +27,10 @@ fn undone(cluster: &Cluster, id: OperationId) -> Vec<String> {
 async fn aborting_a_creation_undoes_it_backwards_and_forgets_it_when_nothing_runs() {
     let (cluster, id) = creating();
     // Two of three instances were told to run.
-    cluster.once(finishes(2), Fate::Then(Box::new(Command::AbortOperation { id })));
+    cluster.once(
+        finishes(2),
+        Fate::Then(Box::new(Command::AbortOperation { id, leave_as_is: false })),
+    );
     let engine = cluster.lead(1);
     cluster.ended(id).await;
     engine.abort();
@@ -52,7 +55,7 @@ async fn an_abort_ends_the_wait_of_the_step_in_hand() {
     cluster.lock().broken.insert(instance(1));
     let engine = cluster.lead(1);
     cluster.until(id, |one| one.records[4].status == StepStatus::Started).await;
-    cluster.apply(Command::AbortOperation { id }).unwrap();
+    cluster.apply(Command::AbortOperation { id, leave_as_is: false }).unwrap();
     cluster.ended(id).await;
     engine.abort();
     assert_eq!(cluster.status(id), OperationStatus::Aborted);
@@ -73,7 +76,7 @@ async fn the_leader_may_die_at_every_undo() {
             let mut fate = Some(fate);
             cluster.script(move |command| match command {
                 Command::FinishStep { step: 3, id, .. } => {
-                    Fate::Then(Box::new(Command::AbortOperation { id: *id }))
+                    Fate::Then(Box::new(Command::AbortOperation { id: *id, leave_as_is: false }))
                 }
                 Command::UndoStep { step: one, .. } if *one == step => {
                     fate.take().unwrap_or(Fate::Applied)
@@ -97,7 +100,8 @@ async fn the_leader_may_die_at_every_undo() {
 async fn aborting_a_restart_leaves_the_members_running() {
     let cluster = Cluster::with_orders().await;
     let id = cluster.submit_restart();
-    cluster.once(begins(4), Fate::Then(Box::new(Command::AbortOperation { id })));
+    cluster
+        .once(begins(4), Fate::Then(Box::new(Command::AbortOperation { id, leave_as_is: false })));
     let engine = cluster.lead(1);
     cluster.ended(id).await;
     engine.abort();
@@ -128,7 +132,8 @@ async fn a_removal_stops_everything_before_it_forgets() {
 async fn an_aborted_removal_runs_again_what_it_stopped() {
     let cluster = Cluster::with_orders().await;
     let id = cluster.submit(3, &OperationRequest::ComponentRemove { component: component() });
-    cluster.once(begins(3), Fate::Then(Box::new(Command::AbortOperation { id })));
+    cluster
+        .once(begins(3), Fate::Then(Box::new(Command::AbortOperation { id, leave_as_is: false })));
     let engine = cluster.lead(1);
     cluster.ended(id).await;
     engine.abort();

@@ -88,9 +88,22 @@ fn loss(state: &State) -> String {
     let instances: usize =
         metadata.components.values().map(|component| component.instances.len()).sum();
     let cluster = state.cluster.map_or_else(|| "?".to_owned(), |cluster| cluster.to_string());
+    let standing: Vec<String> = metadata
+        .operations
+        .values()
+        .filter(|operation| !operation.status.is_final())
+        .map(|operation| {
+            format!(
+                " `{}` ({}), which is {}, ends where it stands, and nothing of it is taken back.",
+                operation.plan.request.title(),
+                operation.id,
+                operation.status.as_str()
+            )
+        })
+        .collect();
     format!(
         "Lost for good in cluster {cluster}: {} with every login, {}, {}, {} with {}, {}, the audit \
-         trail, how autopilot behaves. `{ADMIN}` can log in afterwards, with a one-time password. \
+         trail, how autopilot behaves.{} `{ADMIN}` can log in afterwards, with a one-time password. \
          What stays: the cluster's identity and authority, {}, their ids and votes, the epoch. The \
          instances are not touched: they go on running, and nobody looks after them.",
         counted(iam.users.len(), "user"),
@@ -99,6 +112,7 @@ fn loss(state: &State) -> String {
         counted(metadata.components.len(), "component"),
         counted(instances, "instance"),
         counted(metadata.operations.len(), "operation"),
+        standing.concat(),
         counted(metadata.nodes.len(), "node"),
     )
 }

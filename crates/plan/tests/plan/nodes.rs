@@ -1,14 +1,17 @@
 //! Restarting, removing and replacing nodes, as an operator reads it, and what it leans on.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use quorate_model::{
-    Condition, Generation, NamedNode, NodeId, NodeOrder, OperationRequest, OrderKind, StepKind,
-    codes,
+    Condition, Generation, NamedNode, NodeId, NodeOrder, Operation, OperationId, OperationRequest,
+    OperationStatus, OrderKind, Refusal, StepKind, Term, codes,
 };
 use quorate_plan::{MasterObserved, MastersObserved, confirmation};
 
-use super::{golden::golden, world::World};
+use super::{
+    golden::golden,
+    world::{NOW, World},
+};
 
 const HEARD: MasterObserved =
     MasterObserved { voter: true, heard_ago: Some(Duration::from_millis(30)), lag: Some(0) };
@@ -67,6 +70,45 @@ fn a_reset_waits_for_no_master_that_is_away_and_says_when_nobody_is_to_spare() {
     let mut world = world(1);
     silence(&mut world, 3);
     golden("reset-1-away", &world.plan(&OperationRequest::Reset));
+}
+
+#[test]
+fn a_reset_names_what_stands_and_ends_with_it_and_waits_for_what_can_act() {
+    let mut world = world(1);
+    let refusal = Refusal::new(codes::STEP_DEADLINE, "it took too long");
+    let stuck = OperationStatus::Stuck { refusal, aborting: false };
+    let id = OperationId::from_parts(NOW.0, 1);
+    let add = |world: &mut World, status| {
+        let plan = world.plan(&OperationRequest::MasterTransferLeader { to: Some(node(2)) });
+        let operation = Operation {
+            id,
+            key: None,
+            records: Vec::new(),
+            plan: plan.unwrap(),
+            status,
+            requested_by: "user:eve".to_owned(),
+            requested_at: NOW,
+            ended_at: None,
+            term: Term(1),
+            transcript: Vec::new(),
+        };
+        world.state.metadata.operations = std::iter::once((id, Arc::new(operation))).collect();
+    };
+    for status in [stuck, OperationStatus::Paused] {
+        world.state.metadata.operations.clear();
+        let word = status.as_str();
+        add(&mut world, status);
+        let plan = world.plan(&OperationRequest::Reset).unwrap();
+        let says =
+            format!("`master transfer-leader --to db-2` ({id}), which is {word}, ends where");
+        assert!(plan.steps[0].why.contains(&says), "{}", plan.steps[0].why);
+    }
+    for status in [OperationStatus::Running, OperationStatus::Aborting] {
+        world.state.metadata.operations.clear();
+        add(&mut world, status);
+        let refusals = world.plan(&OperationRequest::Reset).unwrap_err();
+        assert_eq!(refusals[0].code, codes::OPERATION_CONFLICT);
+    }
 }
 
 #[test]

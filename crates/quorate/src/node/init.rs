@@ -187,6 +187,7 @@ async fn create_cluster(
                 feature_level: FEATURE_LEVEL,
             },
             digest: None,
+            allowed_after: None,
         };
         raft.propose(proposal)
             .await

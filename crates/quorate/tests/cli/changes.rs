@@ -146,6 +146,22 @@ async fn an_aborted_operation_was_what_abort_wanted() {
 }
 
 #[tokio::test]
+async fn what_is_stuck_past_its_point_of_no_return_is_left_as_it_is_when_asked_so() {
+    let fake = Fake::default().on(SHOW, 200, operation("stuck", "failed")).on(
+        "POST operations/01J8OP/abort",
+        200,
+        operation("aborted", "failed"),
+    );
+    let world = World::with(&fake);
+    let args = ["operation", "abort", "01J8OP", "--leave-as-is"];
+    let ran = world.quorate(&args).await;
+    assert!(ran.code == 2 && ran.stderr.contains("Leave as it is"), "{ran:?}");
+    let ran = world.quorate(&["operation", "abort", "01J8OP", "--leave-as-is", "--yes"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(fake.asked().last().unwrap().body, r#"{"leaveAsIs":true}"#);
+}
+
+#[tokio::test]
 async fn a_component_is_created_from_stdin() {
     let fake = Fake::default().on("POST components", 202, operation("succeeded", "finished"));
     let spec = "name = \"orders\"\npack = \"etcd\"\n[[instances]]\nnode = \"db-1\"\n";

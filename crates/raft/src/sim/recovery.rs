@@ -302,6 +302,7 @@ impl Run {
                     principal: "system:recover".to_owned(),
                     command: plan.command(),
                     digest: None,
+                    allowed_after: None,
                 };
                 rebuild(&place, &new, &plan.keeper.addr, plan.term, proposal)
                     .map_err(|error| error.to_string())?;

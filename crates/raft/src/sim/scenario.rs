@@ -478,6 +478,7 @@ fn proposal(world: &World, key: &str, value: u64) -> Option<Replicated> {
             expect: None,
         },
         digest: None,
+        allowed_after: None,
     })
     .ok()
 }

@@ -273,6 +273,7 @@ pub fn put(key: &str, value: &str) -> Proposal {
             expect: None,
         },
         digest: None,
+        allowed_after: None,
     }
 }
 

@@ -1,14 +1,14 @@
 //! `/admin/api/operations`: looking, pausing, resuming, aborting.
 
 use axum::{Json, extract::State};
-use quorate_api::rest::{OperationSummary, OperationView};
+use quorate_api::rest::{AbortBody, OperationSummary, OperationView};
 use quorate_control::{
     Control,
     use_cases::operations::{self, Intervention},
 };
 
 use super::{
-    context::{Caller, Idempotency, Path},
+    context::{Body, Caller, Idempotency, Path},
     failure::Failure,
 };
 
@@ -62,16 +62,18 @@ pub(crate) async fn resume(
     Ok(Json(operations::intervene(&control, &principal, &id, resume, request_id).await?))
 }
 
-/// Ends an operation and undoes it as far as it can be.
+/// Ends an operation and undoes it as far as it can be; or leaves one as it is that is stuck past
+/// its point of no return.
 #[utoipa::path(post, path = "/admin/api/operations/{id}/abort", tag = "operations",
-    params(("id" = String, Path)),
+    params(("id" = String, Path)), request_body = AbortBody,
     responses((status = 200, body = OperationView), (status = 409, body = quorate_api::ErrorBody)))]
 pub(crate) async fn abort(
     State(control): State<Control>,
     Caller(principal): Caller,
     Path(id): Path<String>,
     Idempotency(request_id): Idempotency,
+    Body(AbortBody { leave_as_is }): Body<AbortBody>,
 ) -> Result<Json<OperationView>, Failure> {
-    let abort = Intervention::Abort;
+    let abort = if leave_as_is { Intervention::Leave } else { Intervention::Abort };
     Ok(Json(operations::intervene(&control, &principal, &id, abort, request_id).await?))
 }

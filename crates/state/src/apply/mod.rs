@@ -5,6 +5,7 @@
 
 mod cluster;
 mod components;
+mod interventions;
 mod masters;
 mod nodes;
 mod operations;
@@ -38,6 +39,12 @@ impl State {
     /// Applies one proposal at its place in the log and says what came of it.
     pub fn apply(&mut self, index: LogIndex, proposal: &Proposal) -> Outcome {
         self.applied = index;
+        if let Err(refusal) = self.still_allowed(proposal) {
+            // It is not remembered: whoever logs in anew may repeat the request.
+            let outcome = Err(refusal);
+            self.audit.record(index, proposal, &outcome);
+            return outcome;
+        }
         let Some(id) = &proposal.request_id else {
             return self.apply_new(index, proposal);
         };
@@ -55,6 +62,17 @@ impl State {
                 outcome
             }
         }
+    }
+
+    /// Whether the login that allowed it has not ended with a reset since.
+    fn still_allowed(&self, proposal: &Proposal) -> Result<(), Refusal> {
+        let last = self.metadata.last_reset;
+        if proposal.allowed_after.is_none_or(|known| known >= last) {
+            return Ok(());
+        }
+        Err(Refusal::new(codes::UNAUTHENTICATED, "login is needed")
+            .cause("the cluster was reset since, and every login ended with that")
+            .hint("quorate login, or POST /admin/api/auth/login"))
     }
 
     fn apply_new(&mut self, index: LogIndex, proposal: &Proposal) -> Outcome {
@@ -100,7 +118,9 @@ impl State {
                 users::create_session(self, token_sha256, session)
             }
             Command::EndSession { token_sha256 } => users::end_session(self, token_sha256),
-            Command::PutUser { name, user } => users::put(self, name, user),
+            Command::PutUser { name, user, former } => {
+                users::put(self, name, user, former.as_deref())
+            }
             Command::SubmitOperation { id, plan, key } => {
                 operations::submit(self, context, *id, plan, key.as_ref())
             }
@@ -116,9 +136,14 @@ impl State {
             Command::UndoStep { id, step, term, seen } => {
                 operations::undo_step(self, context, *id, *step, *term, seen)
             }
-            Command::PauseOperation { id } => operations::pause(self, context, *id),
-            Command::ResumeOperation { id } => operations::resume(self, context, *id),
-            Command::AbortOperation { id } => operations::abort(self, context, *id),
+            Command::PauseOperation { id } => interventions::pause(self, context, *id),
+            Command::ResumeOperation { id } => interventions::resume(self, context, *id),
+            Command::AbortOperation { id, leave_as_is: false } => {
+                interventions::abort(self, context, *id)
+            }
+            Command::AbortOperation { id, leave_as_is: true } => {
+                interventions::leave(self, context, *id)
+            }
             Command::Recover { .. } => recovery::recover(self, context),
         }
     }

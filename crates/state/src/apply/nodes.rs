@@ -89,14 +89,39 @@ pub(super) fn act(
 }
 
 fn give_order(state: &mut State, id: NodeId, kind: &OrderKind) -> Result<Generation, Refusal> {
-    if !state.metadata.nodes.contains_key(&id) {
+    let Some(node) = state.metadata.nodes.get(&id) else {
         return Err(not_found(format!("node {id}")));
-    }
+    };
+    let kind = over_purge(node, kind)?;
     let generation = components::next_generation(state);
     if let Some(node) = state.metadata.nodes.get_mut(&id) {
-        node.order = Some(NodeOrder { generation, kind: kind.clone() });
+        node.order = Some(NodeOrder { generation, kind });
     }
     Ok(generation)
+}
+
+/// What a node is ordered to do. Only the newest order counts, so that one which a master has not
+/// obeyed yet is forgotten; but what a reset wants off its disk must not stay there for that.
+fn over_purge(node: &Node, kind: &OrderKind) -> Result<OrderKind, Refusal> {
+    let waits = |order: &NodeOrder| {
+        order.kind == OrderKind::Purge && order.generation > node.obeyed && node.roles.master
+    };
+    if !node.order.as_ref().is_some_and(waits) {
+        return Ok(kind.clone());
+    }
+    match kind {
+        // A purge is a restart.
+        OrderKind::Restart | OrderKind::Purge => Ok(OrderKind::Purge),
+        OrderKind::Stage { .. } | OrderKind::Upgrade { .. } => Err(Refusal::new(
+            codes::OPERATION_STATUS,
+            format!("`{}` cannot be upgraded yet", node.name),
+        )
+        .cause("since a reset it has to remove from its disk what is older, and has not done so")
+        .hint(format!(
+            "it does when it comes back; else abort this operation, and: quorate node restart {}",
+            node.name
+        ))),
+    }
 }
 
 /// Puts a tombstone in the place of a node. One that is there already is left as it is.

@@ -1,4 +1,5 @@
-//! Operations: submitted once, worked on by whichever leader is newest, kept with their record.
+//! Operations: submitted once, worked on by whichever leader is newest, kept with their record. What
+//! people do to them on the way is in `interventions`.
 
 use std::sync::Arc;
 
@@ -40,7 +41,7 @@ pub(super) fn submit(
         ));
     }
     for subject in &plan.locks {
-        if let Some(running) = state.metadata.lock_on(subject) {
+        if let Some(running) = state.metadata.in_the_way_of(&plan.request, subject) {
             return Err(Refusal::new(
                 codes::OPERATION_CONFLICT,
                 format!("cannot start `{}`", plan.request.title()),
@@ -259,77 +260,7 @@ fn undo_desire(
     }
 }
 
-pub(super) fn pause(state: &mut State, context: &Context<'_>, id: OperationId) -> Outcome {
-    let mut operation = find(state, id)?;
-    match operation.status {
-        OperationStatus::Paused => return Ok(Applied::Done),
-        OperationStatus::Running => {}
-        _ => return Err(wrong_status(&operation, "it cannot be paused")),
-    }
-    operation.status = OperationStatus::Paused;
-    note(&mut operation, context, "paused".to_owned());
-    store(state, operation);
-    Ok(Applied::Done)
-}
-
-/// Lets a paused or stuck operation go on; the failed step is tried again.
-pub(super) fn resume(state: &mut State, context: &Context<'_>, id: OperationId) -> Outcome {
-    let mut operation = find(state, id)?;
-    let aborting = match operation.status {
-        OperationStatus::Running => return Ok(Applied::Done),
-        OperationStatus::Paused => false,
-        OperationStatus::Stuck { aborting, .. } => aborting,
-        _ => return Err(wrong_status(&operation, "it cannot be resumed")),
-    };
-    if aborting {
-        operation.status = OperationStatus::Aborting;
-    } else {
-        operation.status = OperationStatus::Running;
-        for record in &mut operation.records {
-            if record.status == StepStatus::Failed {
-                record.status = StepStatus::Pending;
-                record.ended_at = None;
-            }
-        }
-    }
-    note(&mut operation, context, "resumed".to_owned());
-    store(state, operation);
-    Ok(Applied::Done)
-}
-
-pub(super) fn abort(state: &mut State, context: &Context<'_>, id: OperationId) -> Outcome {
-    let mut operation = find(state, id)?;
-    match operation.status {
-        OperationStatus::Aborting | OperationStatus::Aborted => return Ok(Applied::Done),
-        OperationStatus::Succeeded => {
-            return Err(wrong_status(&operation, "it cannot be aborted"));
-        }
-        _ => {}
-    }
-    let passed = operation
-        .plan
-        .steps
-        .iter()
-        .zip(&operation.records)
-        .position(|(step, record)| step.undo == Undo::Impossible && record.is_begun());
-    if let Some(passed) = passed {
-        return Err(Refusal::new(
-            codes::OPERATION_STATUS,
-            format!("operation {id} cannot be aborted"),
-        )
-        .cause(format!("step {} is its point of no return", passed + 1))
-        .hint(format!("let it end: quorate operation resume {id}")));
-    }
-    operation.status = OperationStatus::Aborting;
-    note(&mut operation, context, "aborting".to_owned());
-    if operation.next_undo().is_none() {
-        end(&mut operation, context, OperationStatus::Aborted);
-    }
-    store(state, operation);
-    Ok(Applied::Done)
-}
-
-fn find(state: &State, id: OperationId) -> Result<Operation, Refusal> {
+pub(super) fn find(state: &State, id: OperationId) -> Result<Operation, Refusal> {
     state
         .metadata
         .operations
@@ -364,12 +295,12 @@ fn wrong_step(id: OperationId, step: u32) -> Refusal {
     )
 }
 
-fn wrong_status(operation: &Operation, what: &str) -> Refusal {
+pub(super) fn wrong_status(operation: &Operation, what: &str) -> Refusal {
     Refusal::new(codes::OPERATION_STATUS, format!("operation {}: {what}", operation.id))
         .cause(format!("it is {}", operation.status.as_str()))
 }
 
-fn end_record(
+pub(super) fn end_record(
     operation: &mut Operation,
     context: &Context<'_>,
     index: usize,
@@ -382,14 +313,14 @@ fn end_record(
     seen.clone_into(&mut record.seen);
 }
 
-fn end(operation: &mut Operation, context: &Context<'_>, status: OperationStatus) {
+pub(super) fn end(operation: &mut Operation, context: &Context<'_>, status: OperationStatus) {
     operation.status = status;
     operation.ended_at = Some(context.proposal.at);
     let word = operation.status.as_str().to_owned();
     note(operation, context, word);
 }
 
-fn note(operation: &mut Operation, context: &Context<'_>, what: String) {
+pub(super) fn note(operation: &mut Operation, context: &Context<'_>, what: String) {
     operation.transcript.push(TranscriptEntry {
         at: context.proposal.at,
         by: context.proposal.principal.clone(),
@@ -397,6 +328,6 @@ fn note(operation: &mut Operation, context: &Context<'_>, what: String) {
     });
 }
 
-fn store(state: &mut State, operation: Operation) {
+pub(super) fn store(state: &mut State, operation: Operation) {
     state.metadata.operations.insert(operation.id, Arc::new(operation));
 }

@@ -1,8 +1,9 @@
-//! A recovery from lost quorum: the epoch rises, and the masters that were given up are dead.
+//! A recovery from lost quorum: the epoch rises, the masters that were given up are dead, and what
+//! was being done with masters is over.
 
 use quorate_model::{NodeName, Refusal, codes};
 
-use super::Context;
+use super::{Context, interventions};
 use crate::{Applied, Command, Outcome, Recovery, State, Tombstone};
 
 pub(super) fn recover(state: &mut State, context: &Context<'_>) -> Outcome {
@@ -46,5 +47,6 @@ pub(super) fn recover(state: &mut State, context: &Context<'_>) -> Outcome {
         plan_sha256: plan_sha256.clone(),
     });
     state.epoch = *epoch;
+    interventions::end_with_recovery(state, context);
     Ok(Applied::Done)
 }

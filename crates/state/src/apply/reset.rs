@@ -22,7 +22,7 @@ pub(super) fn act(
         return Err(Refusal::new(codes::REQUEST_MALFORMED, "the reset names no password"));
     }
     let generation = components::next_generation(state);
-    let gone = begin_anew(state, admin, password_hash);
+    let gone = begin_anew(state, admin, password_hash, generation);
     // It has served its purpose; the user keeps it until a person chooses another.
     if let Some(step) = operation.plan.steps.get_mut(index) {
         step.kind = StepKind::Cluster {
@@ -41,7 +41,12 @@ pub(super) fn act(
 }
 
 /// What stays is named here, so that whatever is added later goes.
-fn begin_anew(state: &mut State, admin: &UserName, password_hash: &str) -> String {
+fn begin_anew(
+    state: &mut State,
+    admin: &UserName,
+    password_hash: &str,
+    generation: Generation,
+) -> String {
     let former = std::mem::take(&mut state.metadata);
     let former_iam = std::mem::take(&mut state.iam);
     let gone = format!(
@@ -77,6 +82,8 @@ fn begin_anew(state: &mut State, admin: &UserName, password_hash: &str) -> Strin
         recovery: former.recovery,
         // It belongs to the masters that there are, and those stay.
         even_voters: former.even_voters,
+        // Whoever logged in before is not let through any more.
+        last_reset: generation,
         ..Metadata::default()
     };
     gone

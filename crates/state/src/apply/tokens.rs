@@ -209,6 +209,14 @@ fn check_node(state: &State, token: &JoinToken, node: &NewNode) -> Result<(), Re
         )
         .hint("choose another with --name"));
     }
+    if let Some(operation) = state.metadata.promised(&node.name) {
+        return Err(Refusal::new(
+            codes::NAME_TAKEN,
+            format!("the name `{}` is about to be given to another node", node.name),
+        )
+        .cause(format!("operation {} (`{}`)", operation.id, operation.plan.request.title()))
+        .hint("choose another with --name"));
+    }
     Ok(())
 }
 

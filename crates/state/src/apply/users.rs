@@ -38,8 +38,23 @@ pub(super) fn end_session(state: &mut State, token_sha256: &str) -> Outcome {
 }
 
 /// A changed password ends every session of the user: whoever knew the old one is out. The last
-/// administrator stays one, or nobody could make another.
-pub(super) fn put(state: &mut State, name: &UserName, user: &User) -> Outcome {
+/// administrator stays one, or nobody could make another. What was decided on a `former` password
+/// is refused when that is not the user's any more.
+pub(super) fn put(
+    state: &mut State,
+    name: &UserName,
+    user: &User,
+    former: Option<&str>,
+) -> Outcome {
+    let known = state.iam.users.get(name);
+    if former.is_some_and(|former| known.is_none_or(|known| known.password_hash != former)) {
+        return Err(Refusal::new(
+            codes::REVISION_MISMATCH,
+            format!("the password of `{name}` is not changed"),
+        )
+        .cause("it was changed by somebody else meanwhile, or the user is gone")
+        .hint("log in and ask again"));
+    }
     let is_admin = |user: &User| user.role == UserRole::Admin;
     let others = || state.iam.users.iter().any(|(other, user)| other != name && is_admin(user));
     if state.iam.users.get(name).is_some_and(is_admin) && !is_admin(user) && !others() {

@@ -87,6 +87,7 @@ fn every_command_and_outcome_is_read_as_it_was_written() {
             principal: "user:admin".to_owned(),
             command,
             digest: None,
+            allowed_after: None,
         };
         assert_eq!(Proposal::decode(&proposal.encode().unwrap()).unwrap(), proposal);
     }

@@ -35,6 +35,7 @@ fn every_command_of_the_first_format_is_read_as_it_was_meant() {
             principal: "user:admin".to_owned(),
             command,
             digest: None,
+            allowed_after: None,
         };
         let bytes = fixture(&format!("proposal-{action}.bin"), &proposal.encode().unwrap());
         assert_eq!(Proposal::decode(&bytes).unwrap(), proposal, "{action}");
@@ -103,6 +104,7 @@ fn the_outcomes_of_recent_requests_are_read_from_a_state_of_the_first_format() {
         principal: "user:admin".to_owned(),
         command: samples::commands().swap_remove(9),
         digest: None,
+        allowed_after: None,
     };
     let index = state.applied.next();
     assert_eq!(state.apply(index, &proposal), Ok(Applied::Done));

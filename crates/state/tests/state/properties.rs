@@ -4,8 +4,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use proptest::prelude::*;
 use quorate_model::{
-    Generation, LogIndex, NodeId, OperationId, Refusal, RequestId, Revision, Term, Timestamp,
-    UserName, codes,
+    Generation, LogIndex, NodeId, Operation, OperationId, OperationRequest, Refusal, RequestId,
+    Revision, Term, Timestamp, UserName, codes,
 };
 use quorate_state::{Command, JoinToken, Proposal, State};
 
@@ -107,15 +107,17 @@ fn commands() -> impl Strategy<Value = Command> {
             session: samples::session("admin", expires_after_s),
         }),
         1 => name().prop_map(|token_sha256| Command::EndSession { token_sha256 }),
-        1 => name().prop_map(|hash| Command::PutUser {
+        1 => (name(), prop::option::of(name())).prop_map(|(hash, former)| Command::PutUser {
             name: UserName::new("admin").unwrap(),
             user: user(&hash),
+            former,
         }),
         3 => (id(), plans(), keys()).prop_map(|(id, plan, key)| Command::SubmitOperation { id, plan, key }),
         12 => step_commands(),
         1 => id().prop_map(|id| Command::PauseOperation { id }),
         2 => id().prop_map(|id| Command::ResumeOperation { id }),
-        1 => id().prop_map(|id| Command::AbortOperation { id }),
+        1 => (id(), any::<bool>())
+            .prop_map(|(id, leave_as_is)| Command::AbortOperation { id, leave_as_is }),
         1 => (0..3_u64, prop::collection::vec(1..6_u64, 0..3))
             .prop_map(|(epoch, written_off)| samples::recover(epoch, &written_off)),
     ]
@@ -135,6 +137,7 @@ pub(crate) fn proposals() -> impl Strategy<Value = Vec<Proposal>> {
             principal: who,
             command,
             digest: None,
+            allowed_after: None,
         });
     prop::collection::vec(one, 0..80)
 }
@@ -143,7 +146,7 @@ pub(crate) fn proposals() -> impl Strategy<Value = Vec<Proposal>> {
 /// started step is finished, every running operation begins its next step.
 fn lead_on(state: &State) -> Vec<Command> {
     let term = Term(9);
-    let next = |operation: &Arc<quorate_model::Operation>| {
+    let next = |operation: &Arc<Operation>| {
         let id = operation.id;
         let step = u32::try_from(operation.next_step()?).ok()?;
         Some([
@@ -182,15 +185,20 @@ fn check_generations(before: &State, after: &State) -> Result<(), TestCaseError>
     Ok(())
 }
 
-fn check_operations(state: &State) -> Result<(), TestCaseError> {
-    let mut locked = BTreeSet::new();
+/// No two operations that hold the same can act; and none but a reset begins over another.
+pub(crate) fn check_operations(state: &State) -> Result<(), TestCaseError> {
+    let is_reset = |it: &Operation| it.plan.request == OperationRequest::Reset;
+    let mut seen: Vec<&Operation> = Vec::new();
     for operation in state.metadata.operations.values() {
         prop_assert_eq!(operation.records.len(), operation.plan.steps.len());
-        if !operation.status.is_final() {
-            for subject in &operation.plan.locks {
-                prop_assert!(locked.insert(subject.clone()), "two operations hold {}", subject);
-            }
+        let overlap =
+            |other: &&Operation| operation.plan.locks.iter().any(|subject| other.holds(subject));
+        for other in seen.iter().copied().filter(|_| !operation.status.is_final()).filter(overlap) {
+            let (one, two) = (operation.id, other.id);
+            prop_assert!(!operation.can_act() || !other.can_act(), "{} and {} can act", one, two);
+            prop_assert!(is_reset(operation) != is_reset(other), "{} and {}", one, two);
         }
+        seen.push(operation);
     }
     Ok(())
 }
@@ -215,7 +223,8 @@ proptest! {
                     request_id: None,
                     at: START,
                     principal: "node:n1".to_owned(),
-                    command, digest: None }));
+                    command, digest: None, allowed_after: None
+                }));
             }
             for proposal in batch {
                 index += 1;

@@ -55,6 +55,7 @@ fn what_is_a_repeat_is_told_by_what_the_proposer_encoded_and_not_by_the_binary_t
         principal: "user:eve".to_owned(),
         command: put("a", value),
         digest: None,
+        allowed_after: None,
     };
     let first = proposal("1", 1).with_digest();
     assert_eq!(proposal("1", 2).with_digest().digest, first.digest);
@@ -105,6 +106,7 @@ fn of_older_requests_those_of_the_last_ten_minutes_are_remembered() {
                 principal: "user:bob".to_owned(),
                 command: put("a", "2"),
                 digest: None,
+                allowed_after: None,
             };
             world.index += 1;
             world.state.apply(LogIndex(world.index), &proposal).unwrap();

@@ -42,8 +42,8 @@ fn lived_in() -> World {
     let commands = [
         Command::PutSetting { key: key("a"), value: "1".into(), expect: None },
         Command::CreateToken { id: token_id(7), token: token() },
-        Command::PutUser { name: UserName::new("eve").unwrap(), user: user("hash") },
-        Command::PutUser { name: admin(), user: user("changed") },
+        Command::PutUser { name: UserName::new("eve").unwrap(), user: user("hash"), former: None },
+        Command::PutUser { name: admin(), user: user("changed"), former: None },
         Command::CreateSession {
             token_sha256: "5e55".to_owned(),
             session: samples::session("admin", 60),
@@ -120,7 +120,7 @@ fn it_happens_once_however_often_it_is_begun() {
     let ordered = world.operation(id).records[0].generation;
     let put = Command::PutSetting { key: key("after"), value: "1".into(), expect: None };
     world.apply(put).unwrap();
-    let password = Command::PutUser { name: admin(), user: user("chosen") };
+    let password = Command::PutUser { name: admin(), user: user("chosen"), former: None };
     world.apply(password).unwrap();
     // The next leader begins it again; a failure in between is retried.
     world.begin(id, 0, 2).unwrap();
@@ -164,7 +164,59 @@ fn without_a_password_nothing_is_reset() {
 }
 
 #[test]
-fn it_holds_everything_and_waits_for_nobody_who_holds_something() {
+fn what_a_login_allowed_before_it_is_not_done_after_it() {
+    let mut world = lived_in();
+    let allowed_after = Some(world.state.metadata.last_reset);
+    let id = submitted(&mut world);
+    world.run_to_end(id);
+    let mut propose = |allowed_after, command: Command| {
+        world.index += 1;
+        let proposal = Proposal {
+            request_id: Some(quorate_model::RequestId::new("key").unwrap()),
+            at: world.at,
+            principal: "user:admin".to_owned(),
+            command,
+            digest: None,
+            allowed_after,
+        };
+        let outcome = world.state.apply(LogIndex(world.index), &proposal);
+        (outcome.map_err(|refusal| refusal.code), world.state.metadata.last_reset)
+    };
+    let create = Command::CreateToken { id: token_id(8), token: token() };
+    let log_in = Command::CreateSession {
+        token_sha256: "01d".to_owned(),
+        session: samples::session("admin", 600),
+    };
+    let mut reset = Generation(0);
+    for command in [create.clone(), log_in] {
+        let (outcome, last) = propose(allowed_after, command);
+        assert_eq!(outcome, Err(codes::UNAUTHENTICATED));
+        reset = last;
+    }
+    // It is repeated under the same key by whoever has logged in anew.
+    assert!(propose(Some(reset), create).0.is_ok());
+    assert!(world.state.iam.sessions.is_empty());
+}
+
+#[test]
+fn a_password_that_was_chosen_before_it_does_not_come_in_the_place_of_the_one_time_one() {
+    let mut world = lived_in();
+    let former = Some(world.state.iam.users[&admin()].password_hash.clone());
+    let change =
+        Command::PutUser { name: admin(), user: user("chosen before"), former: former.clone() };
+    let gone = Command::PutUser { name: UserName::new("eve").unwrap(), user: user("hash"), former };
+    let id = submitted(&mut world);
+    world.run_to_end(id);
+    for command in [change, gone] {
+        assert_eq!(refused(world.apply(command)), codes::REVISION_MISMATCH);
+    }
+    assert_eq!(world.state.iam.users[&admin()].password_hash, HASH);
+    let former = Some(HASH.to_owned());
+    world.apply(Command::PutUser { name: admin(), user: user("chosen"), former }).unwrap();
+}
+
+#[test]
+fn it_holds_everything_and_is_refused_while_somebody_acts() {
     let mut world = lived_in();
     let restart = restart_plan(&world, &["orders-1"]);
     world.submit(operation_id(5), restart.clone()).unwrap();
@@ -218,6 +270,7 @@ proptest! {
         let propose = |command| Proposal {
             request_id: None,
             digest: None,
+            allowed_after: None,
             at: START,
             principal: "user:admin".to_owned(),
             command,
@@ -233,7 +286,7 @@ proptest! {
             .metadata
             .operations
             .values()
-            .filter(|it: &&std::sync::Arc<Operation>| !it.status.is_final())
+            .filter(|it: &&std::sync::Arc<Operation>| it.can_act())
             .map(|it| it.id)
             .collect();
         let id = operation_id(99);
@@ -259,6 +312,7 @@ proptest! {
             prop_assert!(decided(&before) == decided(&one));
             return Ok(());
         }
+        prop_assert_eq!(one.metadata.last_reset, one.metadata.last_generation);
         let (now, was) = (&one.metadata, &before.metadata);
         prop_assert_eq!((one.iam.users.len(), one.iam.sessions.len(), one.iam.tokens.len()), (1, 0, 0));
         prop_assert!(now.settings.is_empty() && now.components.is_empty());

@@ -17,7 +17,7 @@ fn done() -> OrderOutcome {
     OrderOutcome::Done { seen: "it runs 0.2.0".to_owned() }
 }
 
-fn binary(level: u32) -> Binary {
+pub(crate) fn binary(level: u32) -> Binary {
     serde_json::from_value(serde_json::json!({
         "sha256": "0f".repeat(32), "size": 1, "version": "0.2.0", "architecture": "x86_64",
         "featureLevels": { "from": 1, "to": level },

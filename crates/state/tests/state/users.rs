@@ -52,7 +52,7 @@ fn a_clock_that_is_ahead_ends_nobodys_session() {
 fn sessions_do_not_pile_up_and_those_that_expire_first_go_first() {
     let mut world = World::cluster();
     let eve = UserName::new("eve").unwrap();
-    world.apply(Command::PutUser { name: eve, user: user("hash") }).unwrap();
+    world.apply(Command::PutUser { name: eve, user: user("hash"), former: None }).unwrap();
     world.apply(log_in("eves", "eve", 1)).unwrap();
     for number in 0..1001 {
         world.apply(log_in(&format!("{number:04}"), "admin", 10_000 + number)).unwrap();
@@ -69,6 +69,7 @@ fn the_last_administrator_stays_one() {
     let put = |name: &str, role| Command::PutUser {
         name: UserName::new(name).unwrap(),
         user: User { role, ..user("hash") },
+        former: None,
     };
     for role in [UserRole::Operator, UserRole::Viewer] {
         assert_eq!(refused(world.apply(put("admin", role))), codes::LAST_ADMIN);
@@ -84,13 +85,13 @@ fn the_last_administrator_stays_one() {
 fn a_changed_password_ends_the_sessions_of_that_user_only() {
     let mut world = World::cluster();
     let eve = UserName::new("eve").unwrap();
-    world.apply(Command::PutUser { name: eve.clone(), user: user("old") }).unwrap();
+    world.apply(Command::PutUser { name: eve.clone(), user: user("old"), former: None }).unwrap();
     world.apply(log_in("a", "admin", 600)).unwrap();
     world.apply(log_in("e", "eve", 600)).unwrap();
     let mut same_password = user("old");
     same_password.must_change_password = true;
-    world.apply(Command::PutUser { name: eve.clone(), user: same_password }).unwrap();
+    world.apply(Command::PutUser { name: eve.clone(), user: same_password, former: None }).unwrap();
     assert_eq!(tokens(&world), ["a", "e"]);
-    world.apply(Command::PutUser { name: eve, user: user("new") }).unwrap();
+    world.apply(Command::PutUser { name: eve, user: user("new"), former: None }).unwrap();
     assert_eq!(tokens(&world), ["a"]);
 }

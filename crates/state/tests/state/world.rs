@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use quorate_model::{
-    ClusterId, Code, ComponentName, ComponentSpec, DesireChange, InstanceName, InstanceSpec,
-    NodeId, NodeName, NodeRoles, OperationId, OperationRequest, OperationStatus, PackName, Pin,
-    Plan, Refusal, RequestId, Revision, Settings, Step, StepKind, StepStatus, Term, Timestamp,
-    Undo, UserName, codes,
+    ClusterId, Code, ComponentName, ComponentSpec, Condition, DesireChange, InstanceName,
+    InstanceSpec, NamedNode, NodeAction, NodeId, NodeName, NodeRoles, OperationId,
+    OperationRequest, OperationStatus, OrderKind, PackName, Pin, Plan, Refusal, RequestId,
+    Revision, Settings, Step, StepKind, StepStatus, Subject, Term, Timestamp, Undo, UserName,
+    VoterAction, codes,
 };
 use quorate_state::{
     Applied, Command, FEATURE_LEVEL, InstanceRecord, NewNode, Outcome, Proposal, State, User,
@@ -79,6 +80,7 @@ impl World {
             principal: principal.to_owned(),
             command,
             digest: None,
+            allowed_after: None,
         };
         let before = self.state.clone();
         let outcome = self.state.apply(quorate_model::LogIndex(self.index), &proposal);
@@ -118,7 +120,11 @@ impl World {
     }
 
     pub(crate) fn abort(&mut self, id: OperationId) -> Outcome {
-        self.apply(Command::AbortOperation { id })
+        self.apply(Command::AbortOperation { id, leave_as_is: false })
+    }
+
+    pub(crate) fn leave(&mut self, id: OperationId) -> Outcome {
+        self.apply(Command::AbortOperation { id, leave_as_is: true })
     }
 
     /// Begins and finishes every step that is left.
@@ -233,6 +239,52 @@ pub(crate) fn spec(name: &str, instances: u64) -> ComponentSpec {
 
 pub(crate) fn step(kind: StepKind, undo: Undo) -> Step {
     Step { kind, title: "a title".to_owned(), why: "a reason".to_owned(), deadline_ms: 1000, undo }
+}
+
+pub(crate) fn named(number: u64, name: &str) -> NamedNode {
+    NamedNode { id: NodeId(number), name: NodeName::new(name).unwrap() }
+}
+
+/// `db-3` makes room for `db-2`, which takes the name. Whoever waits, waits for `db-2`.
+pub(crate) fn replace_plan() -> Plan {
+    let (old, new) = (named(3, "db-3"), named(2, "db-2"));
+    let node = |node: &NamedNode, action| StepKind::Node { node: node.id, action };
+    let steps = vec![
+        step(
+            StepKind::Voter { node: old.id, action: VoterAction::Replace { by: new.id } },
+            Undo::Nothing,
+        ),
+        step(node(&old, NodeAction::Remove), Undo::Impossible),
+        step(StepKind::Verify { condition: Condition::NodeGone { node: old.id } }, Undo::Nothing),
+        step(node(&new, NodeAction::Rename { name: old.name.clone() }), Undo::Impossible),
+        step(StepKind::Verify { condition: Condition::NodeReady { node: new.id } }, Undo::Nothing),
+    ];
+    Plan {
+        request: OperationRequest::NodeReplace { old, new, take_name: true },
+        steps,
+        pins: Vec::new(),
+        locks: vec![Subject::Masters],
+    }
+}
+
+/// Orders to `db-1`, each of them awaited.
+pub(crate) fn orders_plan(orders: impl IntoIterator<Item = OrderKind>) -> Plan {
+    let node = NodeId(1);
+    let steps = orders.into_iter().flat_map(|order| {
+        let awaited = Condition::NodeReady { node };
+        [
+            step(
+                StepKind::Require { condition: Condition::MastersQuorateWithout { node } },
+                Undo::Nothing,
+            ),
+            step(StepKind::Voter { node, action: VoterAction::TransferLeader }, Undo::Nothing),
+            step(StepKind::Node { node, action: NodeAction::Order { order } }, Undo::Nothing),
+            step(StepKind::Await { condition: awaited, sustained_ms: 500 }, Undo::Nothing),
+        ]
+    });
+    let request =
+        OperationRequest::NodeRestart { nodes: vec![named(1, "db-1")], accept_interruption: false };
+    Plan { steps: steps.collect(), request, pins: Vec::new(), locks: vec![Subject::Masters] }
 }
 
 pub(crate) fn desire(change: DesireChange, undo: Option<DesireChange>) -> Step {

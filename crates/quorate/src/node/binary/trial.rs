@@ -90,10 +90,7 @@ fn give_up(
         format!("the node goes back: {} did not become ready", attempt.binary.version),
     )
     .cause(cause)
-    .hint(
-        "it runs the binary it ran before; see what the new one logged there, then end the \
-         operation: quorate operation abort ID",
-    );
+    .hint("it runs the binary it ran before; see what the new one logged there");
     warn!(code = %refusal.code, cause, "{refusal}");
     Orders::note_failure(folders, attempt.generation, refusal)?;
     record.attempt = None;

@@ -167,6 +167,7 @@ impl Application {
             principal: "system:recover".to_owned(),
             command: self.plan.command(),
             digest: None,
+            allowed_after: None,
         }
     }
 }

@@ -153,6 +153,7 @@ pub(crate) fn operation() -> OperationView {
         },
         step_list: steps(),
         refusal: None,
+        can_be_left: false,
         transcript: vec![TranscriptView {
             at: "2026-01-02T03:04:05Z".to_owned(),
             by: "admin".to_owned(),
