@@ -167,7 +167,7 @@ async fn all_is_lost_but_the_instances_and_a_master_that_was_away_brings_nothing
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_is_refused_unconfirmed_while_anything_runs_and_holds_everything_itself() {
+async fn it_is_refused_unconfirmed_and_while_anything_acts() {
     let cluster = ClusterBuilder::new(QUORATE).node_managers(1).start().await;
     let leader = cluster.leader().await;
     let master = &cluster.masters[leader];
@@ -192,21 +192,95 @@ async fn it_is_refused_unconfirmed_while_anything_runs_and_holds_everything_itse
     let answer = cluster.call_somewhere(Method::POST, "/admin/api/reset", Some(weak), &[]).await;
     assert_eq!(answer.body["code"], "Q3005", "{}", answer.body);
 
-    // An operation that is paused holds its component.
-    let answer =
-        cluster.call_somewhere(Method::POST, "/admin/api/components", Some(sleeper()), &[]).await;
+    // An operation that acts is in the way; one that stands is named, and would end with it.
+    let never = json!({
+        "name": "never", "pack": "process",
+        "instances": [{ "node": "nm1" }], "settings": { "command": ["false"] },
+    });
+    let path = "/admin/api/components";
+    let answer = cluster.call_somewhere(Method::POST, path, Some(never), &[]).await;
+    assert_eq!(answer.status, 202, "{}", answer.body);
+    let id = answer.body["id"].as_str().unwrap().to_owned();
+    let output = master.call(&["reset", "--plan"]);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(
+        said(&output).contains("Q2001") && said(&output).contains("component create never"),
+        "{}",
+        said(&output)
+    );
+    let _ = master.must(&["operation", "abort", &id, "--yes"]);
+    let answer = cluster.call_somewhere(Method::POST, path, Some(sleeper()), &[]).await;
     assert_eq!(answer.status, 202, "{}", answer.body);
     let id = answer.body["id"].as_str().unwrap();
     let pause = format!("/admin/api/operations/{id}/pause");
     let paused = cluster.call_somewhere(Method::POST, &pause, None, &[]).await;
     assert_eq!(paused.status, 200, "{}", paused.body);
+    eventually("a plan that names it", SOON, || async {
+        let output = master.call(&["reset", "--plan"]);
+        String::from_utf8_lossy(&output.stdout).contains("which is paused, ends where it stands")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_that_a_dead_master_has_stopped_is_left_as_it_is_and_done_again() {
+    let mut cluster = ClusterBuilder::new(QUORATE).start().await;
+    let url = cluster.masters[0].url();
+    let put = cluster.rest.put_setting(&url, "old", &json!(1)).await.unwrap();
+    assert_eq!(put.status, 200, "{}", put.body);
+    let leader = cluster.leader().await;
+    // The last of the followers in the plan's order dies after it was planned for, so that the
+    // quorum without the first of them is not there.
+    let dead = if leader == 2 { 1 } else { 2 };
+    let one_time = "correct horse battery";
+    let deadline = Instant::now() + OPERATION;
+    let id = loop {
+        assert!(Instant::now() < deadline, "the plan was never as it had been");
+        cluster.await_voters(3).await;
+        let hash = plan_of(&cluster.masters[leader])["confirm"].as_str().unwrap().to_owned();
+        cluster.masters[dead].kill();
+        let body = json!({ "confirm": hash, "oneTimePassword": one_time });
+        let url = cluster.masters[leader].url();
+        let path = "/admin/api/reset";
+        let answer = cluster.rest.call(&url, Method::POST, path, Some(body), &[]).await.unwrap();
+        if answer.status == 202 {
+            break answer.body["id"].as_str().unwrap().to_owned();
+        }
+        // It took longer to ask than it takes a leader to miss a master.
+        cluster.masters[dead].start();
+    };
+    let show = |master: &NodeHandle| -> Option<Value> {
+        let output = master.call(&["operation", "show", &id, "--output", "json"]);
+        serde_json::from_slice(&output.stdout).ok()
+    };
+    let master = &cluster.masters[leader];
+    let stuck = eventually_some("the reset to be stuck", OPERATION, || async {
+        show(master).filter(|it| it["status"] == "stuck")
+    })
+    .await;
+    assert_eq!(stuck["canBeLeft"], json!(true), "{stuck:#}");
+    let output = master.call(&["operation", "abort", &id, "--yes"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("Q2003") && said(&output).contains("--leave-as-is"));
     let output = master.call(&["reset", "--plan"]);
-    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
-    assert!(
-        said(&output).contains("Q2001") && said(&output).contains("sleeper"),
-        "{}",
-        said(&output)
-    );
+    assert!(said(&output).contains("Q2001"), "{}", said(&output));
+    let _ = master.must(&["operation", "abort", &id, "--leave-as-is", "--yes"]);
+    assert_eq!(show(master).unwrap()["status"], "aborted");
+
+    // Nothing is held any more, and the next one does the rest, the dead one's part as well.
+    let hash = plan_of(master)["confirm"].as_str().unwrap().to_owned();
+    let output = master.call(&["reset", "--confirm", &hash]);
+    assert!(output.status.success(), "{}", said(&output));
+    cluster.masters[dead].start();
+    log_in_anew(&mut cluster, &one_time_password(&said(&output))).await;
+    cluster.await_voters(3).await;
+    for index in 0..3 {
+        let what = format!("the purge of m{}", index + 1);
+        eventually(&what, SOON, || async {
+            cluster.masters[index].log().contains("is removed from disk")
+        })
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
