@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use futures_util::stream::{self, StreamExt as _};
@@ -17,7 +17,7 @@ use quorate_api::internal::{
 use quorate_keyring::identity::{
     JoinToken, NodeIdentity, NodeKey, ReloadableIdentity, enrolment_client_tls, server_name,
 };
-use quorate_model::{Generation, NodeId, NodeReport};
+use quorate_model::{Clock, Generation, NodeId, NodeReport, Timestamp};
 use quorate_node_manager::{TlsDialer, connect_tls};
 use serde::Serialize;
 use tokio::{
@@ -112,7 +112,8 @@ pub(crate) async fn measure(
 /// Enrols them with a token each; the connection is shared, since a joiner has no certificate.
 async fn enrol(system: &Quorate, node_managers: u32) -> Result<Vec<NodeIdentity>, WriteError> {
     let first = JoinToken::parse(&system.token("node-manager").await?).map_err(WriteError::of)?;
-    let (tls, captured) = enrolment_client_tls(first.ca, first.cluster).map_err(WriteError::of)?;
+    let (tls, captured) =
+        enrolment_client_tls(first.ca, first.cluster, &system_clock()).map_err(WriteError::of)?;
     let addr = first.addresses.first().map(String::as_str).unwrap_or_default();
     let name = server_name(first.cluster, NodeId(1));
     let channel = connect_tls(tls, name, addr).await.map_err(WriteError)?;
@@ -204,7 +205,7 @@ async fn connect(
     address: &str,
 ) -> Result<(mpsc::Sender<FromNode>, Told), WriteError> {
     let identity = ReloadableIdentity::new(identity.clone()).map_err(WriteError::of)?;
-    let dialer = TlsDialer::new(&identity).map_err(WriteError::of)?;
+    let dialer = TlsDialer::new(&identity, &system_clock()).map_err(WriteError::of)?;
     let channel = dialer.dial(leader, address).await.map_err(WriteError::of)?;
     let (reports, said) = mpsc::channel(4);
     let said = stream::unfold(said, |mut said: mpsc::Receiver<FromNode>| async move {
@@ -235,6 +236,20 @@ async fn report(reports: &mpsc::Sender<FromNode>) {
             return;
         }
     }
+}
+
+/// The clock of this machine, by which certificates are valid.
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+fn system_clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
 }
 
 /// Waits until every session is open and the leader has heard of every node lately.

@@ -4,11 +4,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use quorate_keyring::identity::{
-    CaFingerprint, CertificateAuthority, CertificateNames, NodeIdentity, NodeKey, PeerIdentity,
-    ReloadableIdentity, client_tls, enrolment_client_tls, peer_node, server_name, server_tls,
+use quorate_keyring::{
+    KeyringError,
+    identity::{
+        self, CaFingerprint, CapturedCa, CertificateAuthority, CertificateNames, NodeIdentity,
+        NodeKey, PeerIdentity, ReloadableIdentity, peer_node, server_name,
+    },
 };
-use quorate_model::{ClusterId, NodeId, Timestamp, codes};
+use quorate_model::{Clock, ClusterId, ManualClock, NodeId, Timestamp, codes};
 use rustls::{
     ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, ServerConnection,
 };
@@ -20,6 +23,31 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 fn now() -> Timestamp {
     Timestamp(UnixTime::now().as_secs() * 1000)
+}
+
+/// A clock that is so many hours ahead of the true one.
+fn clock_ahead(hours: f64) -> Arc<dyn Clock> {
+    Arc::new(ManualClock::new(moment_ahead(hours)))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a few days in milliseconds")]
+fn moment_ahead(hours: f64) -> Timestamp {
+    Timestamp(now().0.saturating_add_signed((hours * 3_600_000.0) as i64))
+}
+
+fn server_tls(identity: &Arc<ReloadableIdentity>) -> Result<Arc<ServerConfig>, KeyringError> {
+    identity::server_tls(identity, &clock_ahead(0.0))
+}
+
+fn client_tls(identity: &Arc<ReloadableIdentity>) -> Result<Arc<ClientConfig>, KeyringError> {
+    identity::client_tls(identity, &clock_ahead(0.0))
+}
+
+fn enrolment_client_tls(
+    pin: CaFingerprint,
+    cluster: ClusterId,
+) -> Result<(Arc<ClientConfig>, CapturedCa), KeyringError> {
+    identity::enrolment_client_tls(pin, cluster, &clock_ahead(0.0))
 }
 
 fn authority(cluster: ClusterId) -> CertificateAuthority {
@@ -226,6 +254,53 @@ fn an_expired_certificate_is_refused_by_both_sides() {
 }
 
 #[test]
+fn a_fresh_certificate_is_accepted_by_a_clock_that_is_hours_slow_or_fast() {
+    // The clock of the master that signs, and that of its peer, in hours ahead of the true one.
+    for (signer, peer_clock) in [(0.0, -1.5), (1.0, -1.0), (0.0, 1.5), (-1.0, 1.0), (0.0, -23.0)] {
+        let at = moment_ahead(signer);
+        let ca = CertificateAuthority::create(CLUSTER, at).unwrap();
+        let fresh = ReloadableIdentity::new(identity_at(&ca, NodeId(7), at)).unwrap();
+        let other = node(&ca, 1);
+        let clock = clock_ahead(peer_clock);
+        let name = server_name(CLUSTER, NodeId(7));
+        let what = format!("signed {signer} h ahead, judged {peer_clock} h ahead");
+
+        let caller = identity::client_tls(&other, &clock).unwrap();
+        let listener = identity::server_tls(&fresh, &clock_ahead(signer)).unwrap();
+        shake(caller, listener, name).expect(&what);
+
+        let caller = identity::client_tls(&fresh, &clock_ahead(signer)).unwrap();
+        let listener = identity::server_tls(&other, &clock).unwrap();
+        shake(caller, listener, server_name(CLUSTER, NodeId(1))).expect(&what);
+
+        let (joiner, _) =
+            identity::enrolment_client_tls(ca.fingerprint(), CLUSTER, &clock).unwrap();
+        let listener = identity::server_tls(&fresh, &clock_ahead(signer)).unwrap();
+        shake(joiner, listener, ServerName::try_from("10.0.0.1").unwrap()).expect(&what);
+    }
+}
+
+#[test]
+fn certificates_are_judged_by_the_nodes_own_clock() {
+    let ca = authority(CLUSTER);
+    let (ours, theirs) = (node(&ca, 1), node(&ca, 7));
+    // They are valid for a day, and were so for a day before.
+    for hours in [-25.0, 25.0] {
+        let wrong = clock_ahead(hours);
+        let name = server_name(CLUSTER, NodeId(7));
+        let caller = identity::client_tls(&ours, &wrong).unwrap();
+        assert!(shake(caller, server_tls(&theirs).unwrap(), name.clone()).is_err(), "{hours}");
+        let listener = identity::server_tls(&theirs, &wrong).unwrap();
+        assert!(shake(client_tls(&ours).unwrap(), listener, name).is_err(), "{hours}");
+        let (joiner, captured) =
+            identity::enrolment_client_tls(ca.fingerprint(), CLUSTER, &wrong).unwrap();
+        let any_name = ServerName::try_from("10.0.0.1").unwrap();
+        assert!(shake(joiner, server_tls(&theirs).unwrap(), any_name).is_err(), "{hours}");
+        assert!(captured.refusal().unwrap().cause.unwrap().contains("clocks"), "{hours}");
+    }
+}
+
+#[test]
 fn a_renewed_certificate_is_presented_by_the_next_handshake_on_both_sides() {
     let ca = authority(CLUSTER);
     let (caller, listener) = (node(&ca, 1), node(&ca, 7));
@@ -261,7 +336,7 @@ fn enrol(
     pin: CaFingerprint,
     cluster: ClusterId,
     listener: &Arc<ReloadableIdentity>,
-) -> (Result<Option<PeerIdentity>, rustls::Error>, quorate_keyring::identity::CapturedCa) {
+) -> (Result<Option<PeerIdentity>, rustls::Error>, CapturedCa) {
     let (client, captured) = enrolment_client_tls(pin, cluster).unwrap();
     let any_name = ServerName::try_from("10.0.0.1").unwrap();
     let outcome = shake(client, server_tls(listener).unwrap(), any_name).map(|(client, server)| {

@@ -8,7 +8,7 @@ use quorate_keyring::{
     KeyringError,
     identity::{ReloadableIdentity, client_tls, server_name},
 };
-use quorate_model::{ClusterId, NodeId};
+use quorate_model::{Clock, ClusterId, NodeId};
 use tokio::net::TcpStream;
 use tokio_rustls::{
     TlsConnector,
@@ -34,12 +34,16 @@ pub struct TlsDialer {
 }
 
 impl TlsDialer {
-    /// A dialer that presents `identity` and trusts its cluster.
+    /// A dialer that presents `identity` and trusts its cluster, whose certificates must be valid by
+    /// `clock`.
     ///
     /// # Errors
     /// When the identity's certificates cannot be used.
-    pub fn new(identity: &Arc<ReloadableIdentity>) -> Result<Self, KeyringError> {
-        Ok(Self { cluster: identity.current().cluster, tls: client_tls(identity)? })
+    pub fn new(
+        identity: &Arc<ReloadableIdentity>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, KeyringError> {
+        Ok(Self { cluster: identity.current().cluster, tls: client_tls(identity, clock)? })
     }
 
     /// Connects to `addr` and makes sure that `node` of this cluster answers there.

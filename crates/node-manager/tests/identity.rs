@@ -5,7 +5,7 @@
 #[path = "fixtures/clock.rs"]
 mod clock;
 
-use std::{pin::Pin, time::Duration};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use clock::SystemClock;
 use futures_util::Stream;
@@ -37,6 +37,10 @@ fn identity(authority: &CertificateAuthority, node: u64, lifetime: Duration) -> 
         key_pem: key.key_pem(),
         ca_pem: authority.cert_pem().to_owned(),
     }
+}
+
+fn system_clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
 }
 
 struct Signer {
@@ -77,7 +81,7 @@ impl NodeManagers for Signer {
 /// A master n1 that signs certificates of `node`; returns its address.
 async fn master(authority: CertificateAuthority, node: u64) -> String {
     let own = ReloadableIdentity::new(identity(&authority, 1, DAY)).unwrap();
-    let acceptor = TlsAcceptor::from(server_tls(&own).unwrap());
+    let acceptor = TlsAcceptor::from(server_tls(&own, &system_clock()).unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap().to_string();
     let incoming =
@@ -99,7 +103,7 @@ async fn only_the_node_that_was_asked_for_is_talked_to() {
     let authority = CertificateAuthority::create(CLUSTER, SystemClock.now()).unwrap();
     let ours = ReloadableIdentity::new(identity(&authority, 7, DAY)).unwrap();
     let addr = master(authority, 7).await;
-    let dialer = TlsDialer::new(&ours).unwrap();
+    let dialer = TlsDialer::new(&ours, &system_clock()).unwrap();
     dialer.dial(NodeId(1), &addr).await.unwrap();
     let error = dialer.dial(NodeId(2), &addr).await.unwrap_err();
     assert!(error.cause.contains("certificate"), "{error}");
@@ -113,7 +117,7 @@ async fn an_address_where_nobody_answers_is_given_up_within_the_deadline() {
     // It accepts connections and never says a word.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = silent.local_addr().unwrap().to_string();
-    let dialled = TlsDialer::new(&ours).unwrap();
+    let dialled = TlsDialer::new(&ours, &system_clock()).unwrap();
     let began = tokio::time::Instant::now();
     dialled.dial(NodeId(1), &addr).await.unwrap_err();
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
@@ -128,7 +132,7 @@ async fn a_renewed_identity_is_stored_and_presented_from_then_on() {
     let ours = ReloadableIdentity::new(old).unwrap();
     assert!(is_renewal_due(&ours.current(), SystemClock.now()));
     let addr = master(authority, 7).await;
-    let dialer = TlsDialer::new(&ours).unwrap();
+    let dialer = TlsDialer::new(&ours, &system_clock()).unwrap();
     let channel = dialer.dial(NodeId(1), &addr).await.unwrap();
     renew_identity(channel, &ours, folder.path()).await.unwrap();
     assert!(!is_renewal_due(&ours.current(), SystemClock.now()));
@@ -145,7 +149,8 @@ async fn a_certificate_of_another_node_is_not_adopted() {
     old.store(folder.path()).unwrap();
     let ours = ReloadableIdentity::new(old.clone()).unwrap();
     let addr = master(authority, 8).await;
-    let channel = TlsDialer::new(&ours).unwrap().dial(NodeId(1), &addr).await.unwrap();
+    let channel =
+        TlsDialer::new(&ours, &system_clock()).unwrap().dial(NodeId(1), &addr).await.unwrap();
     renew_identity(channel, &ours, folder.path()).await.unwrap_err();
     assert_eq!(ours.current().cert_pem, old.cert_pem);
     assert_eq!(NodeIdentity::load(folder.path()).unwrap().cert_pem, old.cert_pem);

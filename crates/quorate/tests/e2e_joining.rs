@@ -6,7 +6,7 @@ use std::{
     collections::BTreeMap,
     io::Read as _,
     net::TcpListener,
-    process::Output,
+    process::{Command, Output},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -17,7 +17,7 @@ use std::{
 use quorate_keyring::identity::{
     CertificateAuthority, JoinToken, NodeIdentity, NodeKey, ReloadableIdentity, server_tls,
 };
-use quorate_model::{NodeId, Timestamp};
+use quorate_model::{Clock, ManualClock, NodeId, Timestamp};
 use quorate_testkit::{ClusterBuilder, NodeHandle, ProcessCluster, eventually, files_below};
 use reqwest::Method;
 use rustls::{ServerConnection, StreamOwned};
@@ -28,12 +28,15 @@ const SOON: Duration = Duration::from_secs(30);
 
 /// `join` as a master, to its end.
 fn join(node: &NodeHandle, token: &str, root_key: &str, name: &str) -> Output {
+    join_command(node, token, root_key, name).output().unwrap()
+}
+
+fn join_command(node: &NodeHandle, token: &str, root_key: &str, name: &str) -> Command {
     let (admin, internal) = (node.admin_addr(), node.internal_addr());
-    node.command(&["join", token, "--name", name])
-        .args(["--admin-addr", &admin, "--internal-addr", &internal])
-        .env("QUORATE_ROOT_KEY", root_key)
-        .output()
-        .unwrap()
+    let mut join = node.command(&["join", token, "--name", name]);
+    join.args(["--admin-addr", &admin, "--internal-addr", &internal]);
+    join.env("QUORATE_ROOT_KEY", root_key);
+    join
 }
 
 #[track_caller]
@@ -82,7 +85,8 @@ impl InTheMiddle {
             key_pem: key.key_pem(),
             ca_pem: authority.cert_pem().to_owned(),
         };
-        let tls = server_tls(&ReloadableIdentity::new(identity).unwrap()).unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::new(now));
+        let tls = server_tls(&ReloadableIdentity::new(identity).unwrap(), &clock).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap().to_string();
         let (came, told) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -163,4 +167,36 @@ async fn a_refused_joiner_leaves_nothing_behind_and_spends_no_token() {
     assert_eq!(status_of(&cluster, &good_id).await, "used by m2");
     let masters = cluster.read("/admin/api/nodes/masters").await;
     assert_eq!(masters.as_array().unwrap().len(), 2, "{masters:#}");
+}
+
+/// The first master signs certificates by a clock that is an hour fast. The third is two hours
+/// behind it, and must accept what was signed for the second.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn masters_whose_clocks_are_an_hour_fast_and_slow_join_and_know_each_other() {
+    const CLOCK: &str = "QUORATE_CLOCK_OFFSET";
+    let builder = ClusterBuilder::new(QUORATE).masters(1).master_env(CLOCK, "3600");
+    let mut cluster = builder.start().await;
+    for (name, offset) in [("m2", "0"), ("m3", "-3600")] {
+        let (token, _) = token(&cluster, "master", 600_000).await;
+        let mut host = cluster.new_node(name);
+        let mut join = join_command(&host, &token, &cluster.root_key, name);
+        let joined = join.env(CLOCK, offset).output().unwrap();
+        assert!(joined.status.success(), "{name}: {}", String::from_utf8_lossy(&joined.stderr));
+        host.set_env(CLOCK, offset);
+        host.start();
+        cluster.masters.push(host);
+    }
+    cluster.await_voters(3).await;
+
+    // Without the first, the other two have nobody but each other.
+    cluster.masters[0].kill();
+    let url = cluster.masters[2].url();
+    eventually("a write through the slowest clock", SOON, || async {
+        let answer = cluster.rest.put_setting(&url, "clocks", &json!("v")).await;
+        answer.is_ok_and(|answer| answer.status == 200)
+    })
+    .await;
+    let masters = cluster.read("/admin/api/nodes/masters").await;
+    let masters = masters.as_array().unwrap();
+    assert!(masters.iter().any(|it| it["isLeader"] == true && it["name"] != "m1"), "{masters:#?}");
 }

@@ -24,7 +24,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::other_masters::{Mesh, OtherMaster, calm};
 
 /// The clock of the machine the test runs on.
-struct SystemClock;
+pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {

@@ -10,6 +10,7 @@ use quorate_api::internal::{
     node_managers_client::NodeManagersClient, nodes_client::NodesClient,
 };
 use quorate_keyring::identity::{NodeIdentity, NodeKey, ReloadableIdentity};
+use quorate_model::Clock;
 use quorate_node_manager::TlsDialer;
 use tonic::{
     Code, Request, Response, Status, Streaming,
@@ -19,7 +20,7 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 
-use crate::NodeHandle;
+use crate::{NodeHandle, in_process::SystemClock};
 
 /// How long a master may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -86,8 +87,9 @@ impl NodeCaller {
     /// When that fails: a certificate is judged when something is asked with it.
     pub async fn connect(&self, master: &NodeHandle, epoch: u64) -> NodeConnection {
         let to = identity_of(master).node;
-        let channel =
-            TlsDialer::new(&self.identity).unwrap().dial(to, &master.internal_addr()).await;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let dialer = TlsDialer::new(&self.identity, &clock).unwrap();
+        let channel = dialer.dial(to, &master.internal_addr()).await;
         let caller = self.identity.current();
         NodeConnection {
             channel: channel.unwrap(),

@@ -23,8 +23,9 @@ use crate::{Keyring, KeyringError, Purpose, encoding::to_json, random::random_by
 
 /// How long the roots are valid. There is no rotation of roots yet, so it outlives the hardware.
 const ROOT_LIFETIME: Duration = Duration::from_secs(20 * 365 * 86_400);
-/// Certificates begin earlier than now by this much: the clocks of hosts differ.
-const BACKDATE: Duration = Duration::from_secs(3600);
+/// Certificates begin earlier than now by this much: the clocks of hosts differ. It is a day, so that
+/// hosts whose clocks are hours apart, as with a wrong time zone, still know each other.
+const BACKDATE: Duration = Duration::from_secs(24 * 3600);
 const SEALED_VERSION: u32 = 1;
 /// 9999-12-31T23:59:59Z, the last moment a certificate can name.
 const LAST_MOMENT_S: u64 = 253_402_300_799;

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use quorate_model::{ClusterId, Refusal};
+use quorate_model::{Clock, ClusterId, Refusal};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme,
     client::{
@@ -23,7 +23,7 @@ use super::{
     CaFingerprint,
     certificate::certificate_to_pem,
     peer::peer_of,
-    tls::{ALPN, provider, roots},
+    tls::{ALPN, provider, roots, time},
 };
 use crate::KeyringError;
 
@@ -63,19 +63,20 @@ impl fmt::Debug for CapturedCa {
 }
 
 /// TLS for a node that joins: no certificate of its own, and accepting only a node of `cluster`
-/// whose chain ends in the root with the fingerprint `pin`. The server name given to the
-/// connection is not looked at: any master may answer.
+/// whose chain ends in the root with the fingerprint `pin` and is valid by `clock`. The server name
+/// given to the connection is not looked at: any master may answer.
 ///
 /// # Errors
 /// [`KeyringError::ConfigureTls`].
 pub fn enrolment_client_tls(
     pin: CaFingerprint,
     cluster: ClusterId,
+    clock: &Arc<dyn Clock>,
 ) -> Result<(Arc<ClientConfig>, CapturedCa), KeyringError> {
     let captured = CapturedCa::default();
     let verifier =
         PinnedVerifier { pin, cluster, captured: captured.clone(), provider: provider() };
-    let mut config = ClientConfig::builder_with_provider(provider())
+    let mut config = ClientConfig::builder_with_details(provider(), time(clock))
         .with_protocol_versions(&[&TLS13])?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))

@@ -60,7 +60,7 @@ fn a_certificate_is_signed_once_and_serves_without_any_master() {
 #[test]
 fn other_names_and_a_near_end_are_reasons_for_another_certificate() {
     let (host, leader) = (Host::new(), FakeMaster::leader(1, 1, 1));
-    // Certificates begin an hour before they are made, so little of this one is left.
+    // Certificates begin a day before they are made, so little of this one is left.
     leader.set_certificate_lifetime(Duration::from_secs(60));
     leader.desire([order(&["localhost"])]);
     let _manager = manage(&host, &[&leader]);

@@ -14,6 +14,8 @@ use rustls::ClientConfig;
 use tokio::sync::Mutex;
 use tonic::transport::Channel;
 
+use super::os::system_clock;
+
 /// The largest answer that is passed on, in bytes.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 /// How long a call that is passed on to the leader may take.
@@ -45,7 +47,7 @@ pub(super) struct NodeDialer(TlsDialer);
 
 impl NodeDialer {
     pub(super) fn new(identity: &Arc<ReloadableIdentity>) -> Result<Self, Refusal> {
-        TlsDialer::new(identity).map(Self).map_err(|error| Refusal::from(&error))
+        TlsDialer::new(identity, &system_clock()).map(Self).map_err(|error| Refusal::from(&error))
     }
 
     pub(super) async fn connect(&self, node: NodeId, addr: &str) -> Result<Channel, String> {

@@ -18,7 +18,7 @@ use super::{
     AddressArgs, FolderArgs, Folders, NodeConfig, NodeRole, binary, dial,
     init::{begin_unfinished, end_unfinished, refuse_second_init, root_key},
     joining::Joining,
-    os::lock_data_folder,
+    os::{lock_data_folder, system_clock},
     recovery,
 };
 use crate::ui::duration;
@@ -120,8 +120,8 @@ pub(crate) async fn run(
 
 /// Connects to the first master of the token that answers and proves itself.
 async fn connect(token: &JoinToken) -> Result<(EnrolmentClient<Channel>, CapturedCa), Refusal> {
-    let (tls, captured) =
-        enrolment_client_tls(token.ca, token.cluster).map_err(|error| Refusal::from(&error))?;
+    let (tls, captured) = enrolment_client_tls(token.ca, token.cluster, &system_clock())
+        .map_err(|error| Refusal::from(&error))?;
     let mut last = String::from("the token names no master");
     let until = tokio::time::Instant::now() + KEEP_TRYING;
     loop {

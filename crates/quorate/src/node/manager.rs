@@ -11,8 +11,9 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::{
-    Folders, SystemClock, binary, checkup,
+    Folders, binary, checkup,
     orders::Orders,
+    os::system_clock,
     report::{Reporter, follow_manager},
 };
 
@@ -52,9 +53,10 @@ pub(super) async fn run(
     let (tell, checkups) = watch::channel(NodeCheckup::default());
     options.checkups = Some(checkups);
     let looking = tokio::spawn(checkup::keep_looking(folders.clone(), zone, node, tell));
-    let connector = TlsDialer::new(&identity).map_err(|error| Refusal::from(&error))?;
-    let manager = NodeManager::new(options, Arc::new(connector), Arc::new(SystemClock))
-        .map_err(|error| error.refusal())?;
+    let clock = system_clock();
+    let connector = TlsDialer::new(&identity, &clock).map_err(|error| Refusal::from(&error))?;
+    let manager =
+        NodeManager::new(options, Arc::new(connector), clock).map_err(|error| error.refusal())?;
     info!(%node, "node manager started");
     let stopping = async move {
         // The sender lives as long as the process runs.

@@ -1,12 +1,17 @@
 //! The operating system's clock, and its errors in our words.
 
-use std::{io, path::Path, time::SystemTime};
+use std::{io, path::Path, sync::Arc, time::SystemTime};
 
 use quorate_model::{Clock, Refusal, Timestamp, codes};
 
 /// The system's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SystemClock;
+
+/// The system's clock, to be passed on.
+pub(crate) fn system_clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {

@@ -11,7 +11,10 @@ use quorate_server::{
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
 use super::dial;
-use crate::node::{NodeConfig, os::refuse_file};
+use crate::node::{
+    NodeConfig,
+    os::{refuse_file, system_clock},
+};
 
 /// The admin port, bound for as long as the process runs: whoever asks while the storage has failed
 /// is told so. Clones are the same port.
@@ -66,7 +69,7 @@ impl Sockets {
             console: quorate_console::router(control.clone()),
         });
         let admin = self.admin.listener().map_err(|error| refuse_file("serve", &local, &error))?;
-        let tls = server_tls(identity).map_err(|error| Refusal::from(&error))?;
+        let tls = server_tls(identity, &system_clock()).map_err(|error| Refusal::from(&error))?;
         let services = InternalServices {
             control: control.clone(),
             admin: router.clone(),
