@@ -29,6 +29,7 @@ fn main() -> ExitCode {
     if let Some(code) = node::shim::run_if_asked() {
         return code;
     }
+    node::memory::keep_private();
     panics::install_hook();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

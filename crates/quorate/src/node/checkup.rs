@@ -17,7 +17,7 @@ use quorate_node_manager::KnownMasters;
 use rustix::process::{Resource, getrlimit};
 use tokio::{net::TcpStream, sync::watch, time::timeout};
 
-use super::{Folders, binary};
+use super::{Folders, binary, memory};
 
 /// How often a node manager looks at itself.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -46,7 +46,7 @@ pub(crate) fn host(folders: &Folders, probe: bool) -> HostCheckup {
         folders: all.iter().filter_map(|(what, path)| folder(what, path)).collect(),
         secret_files: secret_files(folders),
         open_files: getrlimit(Resource::Nofile).current,
-        core_bytes: Some(getrlimit(Resource::Core).current.unwrap_or(u64::MAX)),
+        core_bytes: Some(memory::core_bytes()),
         time_daemon: time_daemon(),
         certificate_from: lifetime.map(|(from, _)| from),
         certificate_until: lifetime.map(|(_, until)| until),
@@ -165,7 +165,7 @@ pub(crate) async fn keep_looking(
         let masters = KnownMasters::load(&folders.node_manager()).unwrap_or_default();
         let reaches = reach_masters(masters, node).await;
         let of = folders.clone();
-        let host = tokio::task::spawn_blocking(move || host(&of, false)).await.unwrap_or_default();
+        let host = tokio::task::spawn_blocking(move || host(&of, true)).await.unwrap_or_default();
         let checkup = NodeCheckup {
             version: binary::version().to_owned(),
             reads_feature_level: binary::reads_level(),
@@ -184,6 +184,19 @@ pub(crate) async fn keep_looking(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_host_with_a_node_manager_only_measures_its_disk_as_well() {
+        let root = tempfile::tempdir().unwrap();
+        let folders =
+            Folders::resolve(&super::super::FolderArgs::default(), Some(root.path()), None);
+        folders.create().unwrap();
+        let (tell, mut told) = watch::channel(NodeCheckup::default());
+        let looking = tokio::spawn(keep_looking(folders, "rack-1".to_owned(), NodeId(7), tell));
+        told.changed().await.unwrap();
+        assert_eq!(told.borrow().host.sync_us.len(), PROBES);
+        looking.abort();
+    }
 
     #[test]
     fn a_host_is_seen_as_it_is() {

@@ -13,6 +13,7 @@ mod level;
 pub(crate) mod local;
 mod manager;
 mod master;
+pub(crate) mod memory;
 mod orders;
 mod os;
 mod pid_file;
