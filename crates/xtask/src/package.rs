@@ -14,14 +14,15 @@ use std::{
 use crate::{Repository, command};
 
 /// A file of the package: where it comes from, where it goes, its mode.
-const FILES: [(&str, &str, u32); 6] = [
+const FILES: [(&str, &str, u32); 3] = [
     ("packaging/quorate.service", "usr/lib/systemd/system/quorate.service", 0o644),
     ("packaging/quorate.tmpfiles", "usr/lib/tmpfiles.d/quorate.conf", 0o644),
     ("packaging/quorate.default", "etc/default/quorate", 0o644),
-    ("docs/daemon.md", "usr/share/doc/quorate/daemon.md", 0o644),
-    ("docs/first-steps.md", "usr/share/doc/quorate/first-steps.md", 0o644),
-    ("CHANGELOG.md", "usr/share/doc/quorate/CHANGELOG.md", 0o644),
 ];
+/// Where documents go. What operators read is packed as a whole, since its pages link to each other.
+const DOCUMENTS: &str = "usr/share/doc/quorate";
+/// The table of contents, which leads to developers' documents as well, and is of the repository.
+const CONTENTS: &str = "README.md";
 const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
 const COMPLETIONS: [(&str, &str); 3] = [
     ("bash", "usr/share/bash-completion/completions/quorate"),
@@ -68,6 +69,7 @@ pub fn pack(repository: &Repository, binary: &Path, folder: &Path) -> Result<Pat
     for (from, to, mode) in FILES {
         put(&repository.root().join(from), &stage.join(to), mode)?;
     }
+    put_documents(repository, &stage.join(DOCUMENTS))?;
     for (shell, to) in COMPLETIONS {
         let text = output(Command::new(binary).args(["completions", shell]))?;
         write(&stage.join(to), &text, 0o644)?;
@@ -124,6 +126,26 @@ fn control_file(version: &str, architecture: &str, libc: &str, kibibytes: u64) -
          One binary, which is master, node manager and command line. It restarts, grows, shrinks\n \
          and repairs clusters such as etcd without their losing quorum.\n"
     )
+}
+
+/// The operators' pages, the pages of error codes, and the changelog.
+fn put_documents(repository: &Repository, to: &Path) -> Result<(), String> {
+    for folder in ["", "errors"] {
+        let from = repository.root().join("docs").join(folder);
+        let entries = fs::read_dir(&from).map_err(|error| failed("list", &from, &error))?;
+        for entry in entries {
+            let path = entry.map_err(|error| failed("list", &from, &error))?.path();
+            let Some(name) = path.file_name().filter(|name| *name != CONTENTS) else { continue };
+            if path.extension().is_some_and(|extension| extension == "md") {
+                put(&path, &to.join(folder).join(name), 0o644)?;
+            }
+        }
+    }
+    let changelog = repository.root().join("CHANGELOG.md");
+    let text =
+        fs::read_to_string(&changelog).map_err(|error| failed("read", &changelog, &error))?;
+    // It lies beside the pages here.
+    write(&to.join("CHANGELOG.md"), &text.replace("](docs/", "]("), 0o644)
 }
 
 /// Copies a file, making the folders above it.
@@ -185,15 +207,79 @@ fn failed(action: &str, path: &Path, error: &std::io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tidy::dead_links;
+
+    /// The package, unpacked, of something that stands for the binary: all it is asked for is
+    /// completions.
+    fn packed(folder: &Path) -> PathBuf {
+        fs::create_dir_all(folder).unwrap();
+        let binary = folder.join("binary");
+        write(&binary, "#!/bin/sh\necho \"$@\"\n", 0o755).unwrap();
+        pack(&Repository::here(), &binary, folder).unwrap()
+    }
+
+    fn scratch(of: &str) -> PathBuf {
+        env::temp_dir().join(format!("quorate-package-{of}-{}", std::process::id()))
+    }
+
+    #[test]
+    fn a_packed_document_links_to_nothing_that_is_not_packed() {
+        let folder = scratch("links");
+        packed(&folder);
+        let documents = folder.join("stage").join(DOCUMENTS);
+        let mut pages = Vec::new();
+        for place in ["", "errors/"] {
+            for entry in fs::read_dir(documents.join(place)).unwrap() {
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                if name.ends_with(".md") {
+                    pages.push(format!("{place}{name}"));
+                }
+            }
+        }
+        assert!(pages.iter().any(|page| page == "errors/Q2104.md"), "{pages:?}");
+        for page in pages {
+            let text = fs::read_to_string(documents.join(&page)).unwrap();
+            let dead = dead_links(&page, &text, |target| documents.join(target).is_file());
+            assert!(dead.is_empty(), "{dead:?}");
+        }
+        // It can fail: this one leads out of the package.
+        let text = "see [decisions](adr/README.md)";
+        assert_eq!(dead_links("x.md", text, |target| documents.join(target).is_file()).len(), 1);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn systemd_reads_every_line_of_the_unit_and_finds_it_little_exposed() {
+        let folder = scratch("unit");
+        packed(&folder);
+        let unit = folder.join("quorate.service");
+        let packed = folder.join("stage/usr/lib/systemd/system/quorate.service");
+        let text = fs::read_to_string(packed).unwrap();
+        let program = folder.join("stage/usr/bin/quorate");
+        let here = text.replace("/usr/bin/quorate", &program.display().to_string());
+        let words = |text: &str| {
+            write(&unit, text, 0o644).unwrap();
+            let mut verify = Command::new("systemd-analyze");
+            let verify = verify.arg("verify").arg(&unit).env("LC_ALL", "C");
+            let output = verify.output().expect("systemd-analyze is installed: cargo xtask test");
+            String::from_utf8_lossy(&output.stderr).into_owned()
+        };
+        assert_eq!(words(&here), "");
+        // It can fail: a misspelt key is ignored by systemd, which only says so.
+        let misspelt = words(&here.replace("\nLimitCORE=", "\nLimitCores="));
+        assert!(misspelt.contains("Unknown key 'LimitCores'"), "{misspelt}");
+        write(&unit, &here, 0o644).unwrap();
+        let mut security = Command::new("systemd-analyze");
+        // Tenths of its scale, on which 10 is no protection at all.
+        security.args(["security", "--offline=true", "--threshold=25"]).arg(&unit);
+        output(&mut security).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn the_package_holds_what_a_host_needs_and_no_right_to_become_root() {
-        let folder = env::temp_dir().join(format!("quorate-package-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        // Stands for the binary: all it is asked for is completions.
-        let binary = folder.join("binary");
-        write(&binary, "#!/bin/sh\necho \"$@\"\n", 0o755).unwrap();
-        let package = pack(&Repository::here(), &binary, &folder).unwrap();
+        let folder = scratch("files");
+        let package = packed(&folder);
         let listed = output(Command::new("dpkg-deb").arg("-c").arg(&package)).unwrap();
         let line = |path: &str| {
             listed.lines().find(|line| line.ends_with(path)).unwrap_or_else(|| panic!("{listed}"))

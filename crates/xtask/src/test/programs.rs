@@ -16,7 +16,7 @@ struct Program {
     why: &'static str,
 }
 
-const PROGRAMS: [Program; 9] = [
+const PROGRAMS: [Program; 10] = [
     Program {
         name: "etcd",
         package: "etcd-server",
@@ -41,6 +41,11 @@ const PROGRAMS: [Program; 9] = [
     },
     Program { name: "nsenter", package: "util-linux", why: "starts processes on those hosts" },
     Program { name: "unshare", package: "util-linux", why: "makes a container to run a node in" },
+    Program {
+        name: "systemd-analyze",
+        package: "systemd",
+        why: "reads the packaged unit; nothing is started by it",
+    },
     Program { name: "python3", package: "python3", why: "a web server to supervise" },
 ];
 

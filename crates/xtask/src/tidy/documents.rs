@@ -209,7 +209,8 @@ fn takes_value(option: &str) -> bool {
     ["--server", "--root", "--run-dir", "--output", "-o"].contains(&option)
 }
 
-fn check_links(path: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<Violation> {
+/// The links of a document into nothing, by its place and its text.
+pub(crate) fn check_links(path: &str, text: &str, exists: impl Fn(&str) -> bool) -> Vec<Violation> {
     let mut violations = Vec::new();
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut fenced = false;

@@ -11,6 +11,9 @@ mod ownership;
 mod purity;
 mod tiers;
 
+#[cfg(test)]
+pub(crate) use documents::check_links as dead_links;
+
 use std::{fmt, process::ExitCode};
 
 use crate::{Repository, RepositoryError};
