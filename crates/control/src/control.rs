@@ -17,8 +17,9 @@ use quorate_state::{Applied, Command, Proposal, State};
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    Inventory, Permission, Principal, ReadinessGate, failed_logins::FailedLogins,
-    node_sessions::NodeSessions, outlook::Outlook, surroundings::DoctorParts,
+    Inventory, Permission, Principal, ReadinessGate, elections::Elections,
+    failed_logins::FailedLogins, node_sessions::NodeSessions, outlook::Outlook,
+    surroundings::DoctorParts,
 };
 
 /// How many passwords are checked at once: each check takes 19 MiB and a core on purpose, and
@@ -89,13 +90,15 @@ pub(crate) struct Shared {
     pub(crate) log_requests: AtomicU64,
     pub(crate) password_checks: Arc<Semaphore>,
     pub(crate) failed_logins: FailedLogins,
+    pub(crate) elections: Elections,
     pub(crate) doctor: DoctorParts,
     pub(crate) outlook: watch::Sender<Outlook>,
     closing: watch::Sender<bool>,
 }
 
 impl Control {
-    /// Puts the parts together. Nothing runs until [`crate::run_duties`] is spawned.
+    /// Puts the parts together. Nothing runs until [`crate::run_duties`] is spawned, and elections are
+    /// counted once [`crate::follow_elections`] is.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let shared = Shared {
@@ -106,6 +109,7 @@ impl Control {
             log_requests: AtomicU64::default(),
             password_checks: Arc::new(Semaphore::new(PASSWORD_CHECKS)),
             failed_logins: FailedLogins::default(),
+            elections: Elections::default(),
             doctor: DoctorParts::default(),
             outlook: watch::Sender::default(),
             closing: watch::Sender::new(false),

@@ -7,6 +7,7 @@
 
 mod background;
 mod control;
+mod elections;
 mod failed_logins;
 mod inventory;
 mod masters_observed;
@@ -20,6 +21,7 @@ mod views;
 
 pub use background::{AutopilotOptions, run_duties};
 pub use control::{Control, ControlOptions, Parts};
+pub use elections::follow_elections;
 pub use inventory::Inventory;
 pub use node_sessions::{LeaderHint, NodeSession, ToNode};
 pub use principal::{Permission, Principal};

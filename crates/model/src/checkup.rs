@@ -57,6 +57,8 @@ pub struct MasterCheckup {
     pub storage_failure: Option<String>,
     /// How long its log's newest commits took, each with its `fdatasync`.
     pub commits: Option<CommitTimes>,
+    /// How many elections it has seen in the last ten minutes.
+    pub elections: u64,
     /// What went wrong in the last ten minutes.
     pub troubles: Vec<Trouble>,
 }

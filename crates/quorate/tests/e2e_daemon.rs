@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
-    os::unix::net::UnixDatagram,
+    os::unix::{net::UnixDatagram, process::ExitStatusExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -11,7 +11,7 @@ use std::{
 
 use quorate_testkit::{ClusterBuilder, Rest, eventually, eventually_some, free_port};
 use reqwest::Method;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -564,6 +564,14 @@ async fn the_leaders_stop_loses_no_write_of_a_client_that_tries_once_more() {
         None => assert!(!log.contains("leadership not handed over"), "{view} {log}"),
     }
     assert!(cluster.masters[leader].await_end().success());
+    let survivor = &urls[(leader + 1) % 3];
+    eventually("the change of leaders to be counted", PATIENCE, || async {
+        let answer = reqwest::get(format!("{survivor}/metrics")).await.unwrap();
+        let text = answer.text().await.unwrap();
+        let counted = text.lines().find_map(|it| it.strip_prefix("quorate_leader_changes_total "));
+        counted.unwrap_or_else(|| panic!("{text}")).parse::<u64>().unwrap() > 0
+    })
+    .await;
     so_far(began.load(std::sync::atomic::Ordering::Relaxed) + 20).await;
     end.send_replace(true);
     let (written, retries) = writer.await.unwrap();
@@ -622,4 +630,31 @@ fn the_service_manager_hears_of_readiness_of_life_of_a_restart_in_place_and_of_t
     hear_until(&mut heard, "STOPPING=1");
     assert!(child.wait().unwrap().success());
     assert!(!node.pid_file().exists());
+}
+
+/// The master's core dump would hold the root key. What `quorate start` and `run` were started with
+/// does not matter: the test allows the largest that this host allows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_crashes_writes_its_memory_to_no_disk() {
+    let most = getrlimit(Resource::Core).maximum;
+    setrlimit(Resource::Core, Rlimit { current: most, maximum: most }).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "kill -ABRT $$"]).current_dir(folder.path());
+    let others = shell.status().unwrap();
+    println!("what another program does that is aborted here: {others}");
+
+    let mut cluster = ClusterBuilder::new(QUORATE).masters(1).start().await;
+    let master = &mut cluster.masters[0];
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", master.pid().unwrap()));
+    let limit = limits.unwrap().lines().find(|line| line.contains("core file")).unwrap().to_owned();
+    assert_eq!(limit.split_whitespace().nth(4) == Some("0"), most == Some(0), "{limit}");
+    let doctor = data(&master.call(&["doctor", "--output", "json"]));
+    let findings = doctor["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|it| it["id"] == "core-dumps").unwrap();
+    assert_eq!(finding["severity"], "ok", "{finding}");
+
+    master.signal(Signal::ABORT);
+    let ended = master.await_end();
+    assert_eq!((ended.signal(), ended.core_dumped()), (Some(6), false), "{ended}");
 }

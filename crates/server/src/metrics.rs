@@ -100,6 +100,11 @@ pub(crate) fn render(control: &Control, http: &HttpMetrics) -> Result<String, fm
         "Calls to other masters that failed in the last ten minutes",
         number(now.failed_calls),
     );
+    gauge(
+        "elections_10m",
+        "Elections of a leader in the last ten minutes, failed ones included",
+        number(now.elections),
+    );
     let commits = Family::<Vec<(String, String)>, Gauge<f64, AtomicU64>>::default();
     // A label `quantile` belongs to summaries alone.
     for (percentile, micros) in [("50", now.commits.p50_us), ("99", now.commits.p99_us)] {
@@ -126,6 +131,9 @@ pub(crate) fn render(control: &Control, http: &HttpMetrics) -> Result<String, fm
     let failed = Counter::<u64>::default();
     failed.inc_by(now.failed_logins);
     registry.register("failed_logins", "Logins that failed on this master", failed);
+    let changes = Counter::<u64>::default();
+    changes.inc_by(now.leader_changes);
+    registry.register("leader_changes", "How often this master saw the leadership change", changes);
     let build = Family::<Vec<(String, String)>, Gauge<i64, AtomicI64>>::default();
     build.get_or_create(&vec![("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]).set(1);
     registry.register("build_info", "The version of this binary", build);

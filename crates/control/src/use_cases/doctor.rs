@@ -234,6 +234,7 @@ async fn master(control: &Control) -> MasterCheckup {
         state_digest,
         storage_failure: status.storage_failure.map(|refusal| refusal.to_string()),
         commits: raft.commit_times(),
+        elections: control.shared.elections.counted().lately,
         troubles: raft.troubles().recent(),
     }
 }

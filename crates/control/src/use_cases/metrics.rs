@@ -43,6 +43,10 @@ pub struct Numbers {
     pub failed_proposals: u64,
     /// How many calls to other masters failed in the last ten minutes.
     pub failed_calls: u64,
+    /// How many elections this master has seen in the last ten minutes.
+    pub elections: u64,
+    /// How often this master has seen the leadership change since it started.
+    pub leader_changes: u64,
 }
 
 /// The numbers of now. Needs no login.
@@ -55,6 +59,7 @@ pub fn read(control: &Control) -> Numbers {
     let metadata = &state.metadata;
     let index = |at: Option<LogIndex>| at.map_or(0, |at| at.0);
     let troubles = control.raft().troubles().recent();
+    let elections = control.shared.elections.counted();
     let failed = |kind| troubles.iter().filter(|it| it.kind == kind).map(|it| it.count).sum();
     Numbers {
         ready: control.readiness().live().ready,
@@ -79,5 +84,7 @@ pub fn read(control: &Control) -> Numbers {
         commits: control.raft().commit_times().unwrap_or_default(),
         failed_proposals: failed(TroubleKind::Proposal),
         failed_calls: failed(TroubleKind::Replication),
+        elections: elections.lately,
+        leader_changes: elections.changes,
     }
 }

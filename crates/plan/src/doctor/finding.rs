@@ -128,6 +128,7 @@ checks! {
     QUORUM "quorum" "Without a majority of voters nothing can be changed and no failure is acted on."
     MASTERS_ANSWER "masters-answer" "A master that does not answer is one death less that can be survived."
     MASTERS_AGREE "masters-agree" "Masters that see another leader, term or list of voters are cut off or of another history."
+    LEADERSHIP "leadership" "While a leader is elected nothing is changed; elections without a cause are how a busy host, a slow disk or a bad link shows first."
     STATE_EQUAL "state-equal" "Equal logs give equal states; a difference means that one disk or binary cannot be trusted."
     LAG "lag" "A master that is behind takes over later, and helps no majority until it has caught up."
     VOTERS_ODD "voters-odd" "An even voter adds a vote to need without adding a death to survive."

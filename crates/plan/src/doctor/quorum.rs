@@ -7,12 +7,16 @@ use quorate_model::{MasterCheckup, NodeId, has_quorum, next_odd};
 use super::{
     DoctorFacts, Finding, Severity,
     finding::{
-        LAG, LEARNERS, MASTERS_AGREE, MASTERS_ANSWER, QUORUM, STATE_EQUAL, VOTERS_ODD, ZONES,
+        LAG, LEADERSHIP, LEARNERS, MASTERS_AGREE, MASTERS_ANSWER, QUORUM, STATE_EQUAL, VOTERS_ODD,
+        ZONES,
     },
 };
 
 /// A master that is further behind than this is slow, in entries.
 const LAG_MAX: u64 = 1000;
+/// More elections than this in ten minutes are not those of one death, one hand-over or one rolling
+/// restart.
+const ELECTIONS_MAX: u64 = 5;
 /// A learner that waits for longer than this is stuck rather than catching up.
 const LEARNER_PATIENCE_MS: u64 = 10 * 60 * 1000;
 
@@ -20,6 +24,7 @@ pub(super) fn findings(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     let mut findings = quorum(facts);
     findings.extend(answers(facts));
     findings.extend(agreement(facts));
+    findings.extend(leadership(facts));
     findings.extend(states(facts));
     findings.extend(lag(facts));
     findings.extend(odd(facts));
@@ -202,6 +207,32 @@ fn states(facts: &DoctorFacts<'_>) -> Vec<Finding> {
         }
         None => vec![STATE_EQUAL.info("", "no state was compared: nobody answered", "")],
     }
+}
+
+fn leadership(facts: &DoctorFacts<'_>) -> Vec<Finding> {
+    // One that began anew has seen fewer than the others.
+    let most = master_answers(facts).max_by_key(|(_, it)| it.elections);
+    let Some((id, it)) = most else {
+        return vec![LEADERSHIP.info("", "nobody could say how often a leader was elected", "")];
+    };
+    let (name, term) = (facts.name(id), it.term);
+    let found = match it.elections {
+        0..=ELECTIONS_MAX => Vec::new(),
+        elections => vec![LEADERSHIP.warning(
+            "",
+            format!("{name} saw {elections} elections in the last ten minutes; the term is {term}"),
+            "see who leads, and why it does not stay: quorate status --watch; look at the disks \
+             (writes), the links (replication, ports) and the load of the masters; on hosts that \
+             are always busy, longer heartbeat_ms, election_min_ms and election_max_ms below \
+             [master] in quorate.toml",
+        )],
+    };
+    let seen = match it.elections {
+        0 => format!("no election in the last ten minutes; the term is {term}"),
+        1 => format!("one election in the last ten minutes; the term is {term}"),
+        few => format!("{few} elections in the last ten minutes; the term is {term}"),
+    };
+    LEADERSHIP.or_ok(found, seen)
 }
 
 fn lag(facts: &DoctorFacts<'_>) -> Vec<Finding> {

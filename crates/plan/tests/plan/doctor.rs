@@ -263,6 +263,7 @@ fn everything_at_once_can_still_be_read() {
     host.time_daemon = None;
     host.certificate_until = Some(NOW);
     host.sync_us = vec![300_000, 400_000, 500_000];
+    world.master(1).elections = 12;
     golden("doctor-everything", &world.findings());
 }
 
@@ -271,7 +272,7 @@ fn everything_at_once_can_still_be_read() {
 fn each_rule_finds_what_it_is_for() {
     /// What is changed, how, and which findings of which severity it gives.
     type Row<'a> = (&'a str, fn(&mut World), &'a [(&'a str, &'a str)]);
-    let table: [Row<'_>; 25] = [
+    let table: [Row<'_>; 27] = [
         ("a term differs", |w| w.master(3).term = 9, &[("masters-agree", "problem")]),
         ("a leader differs", |w| w.master(3).leader = None, &[("masters-agree", "problem")]),
         ("voters differ", |w| w.master(3).voters.truncate(2), &[("masters-agree", "problem")]),
@@ -293,6 +294,8 @@ fn each_rule_finds_what_it_is_for() {
             },
             &[],
         ),
+        ("a few elections", |w| w.master(2).elections = 5, &[]),
+        ("elections again and again", |w| w.master(2).elections = 6, &[("leadership", "warning")]),
         ("a lag", |w| w.master(3).applied_index = 3000, &[("lag", "warning")]),
         ("a small lag", |w| w.master(3).applied_index = 4900, &[]),
         (

@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use quorate_control::{Control, ControlOptions, Parts, run_duties};
+use quorate_control::{Control, ControlOptions, Parts, follow_elections, run_duties};
 use quorate_keyring::{Keyring, OsIdSource, SealedKeyring, identity::ReloadableIdentity};
 use quorate_model::{NodeId, Refusal, codes};
 use quorate_raft::{RaftNode, RaftOptions};
@@ -103,6 +103,7 @@ impl Round<'_> {
         info!(%node, admin = %self.config.node.admin_addr,
             internal = %self.config.node.internal_addr, "master started");
         let mut duties = tokio::spawn(run_duties(control.clone()));
+        let counting = tokio::spawn(follow_elections(control.clone()));
         let renewing = tokio::spawn(keep_renewed(
             control.clone(),
             Arc::clone(&self.identity),
@@ -123,6 +124,7 @@ impl Round<'_> {
         }
         control.close();
         duties.abort();
+        counting.abort();
         announcing.abort();
         telling.abort();
         renewing.abort();
