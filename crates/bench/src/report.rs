@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     failover::Trial, fleet::Fleet, footprint::Idle, join::Joined, load::Loaded, machine::Machine,
-    rolling::Rolled, statistics::Spread, systems::Kind, workload::Sample,
+    rolling::{By, Rolled}, statistics::Spread, systems::Kind, workload::Sample,
 };
 
 /// All results of one run.
@@ -174,6 +174,8 @@ impl FootprintResult {
 pub(crate) struct RollingResult {
     /// The system.
     pub(crate) system: Kind,
+    /// Who restarted the members.
+    pub(crate) by: By,
     /// How many rolling restarts.
     pub(crate) restarts: usize,
     /// Seconds from the first stop until the last member acknowledged a write.
@@ -184,11 +186,12 @@ pub(crate) struct RollingResult {
 
 impl RollingResult {
     /// Of at least one rolling restart.
-    pub(crate) fn of(system: Kind, restarts: &[Rolled]) -> Option<Self> {
+    pub(crate) fn of(system: Kind, by: By, restarts: &[Rolled]) -> Option<Self> {
         let spread =
             |field: fn(&Rolled) -> f64| Spread::of(&restarts.iter().map(field).collect::<Vec<_>>());
         Some(Self {
             system,
+            by,
             restarts: restarts.len(),
             seconds: spread(|restart| restart.took.as_secs_f64())?,
             pause_seconds: spread(|restart| restart.pause.as_secs_f64())?,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
@@ -31,31 +32,71 @@ pub(crate) struct Rolled {
     pub(crate) pause: Duration,
 }
 
-/// Restarts all members, one after the other.
-pub(crate) async fn restart(system: &mut dyn System) -> Result<Rolled, BenchError> {
+/// Who restarts the members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum By {
+    /// This program: SIGTERM and a start, one member after the other.
+    Signals,
+    /// The cluster itself, by an operation of its own.
+    Operation,
+}
+
+impl By {
+    /// In a word or two, for a table.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Signals => "signals",
+            Self::Operation => "its operation",
+        }
+    }
+}
+
+/// Restarts all members, one after the other; `None` when the system cannot do it in this way.
+pub(crate) async fn restart(
+    system: &mut dyn System,
+    by: By,
+) -> Result<Option<Rolled>, BenchError> {
     let name = system.kind().name();
     let leader = await_leader(system).await?;
     let members = 0..system.members().len();
     let endpoints = members.clone().map(|member| system.endpoint(member)).collect();
-    let order = members.filter(|member| *member != leader).chain([leader]);
     let begin = Instant::now();
     let (stop, stopped) = watch::channel(false);
     let (told, _seen) = watch::channel(Duration::ZERO);
     let writer = tokio::spawn(run_writer(endpoints, begin, told, stopped));
     sleep(AROUND).await;
     let first_stop = begin.elapsed();
-    for member in order {
-        system.members_mut().ask_to_end(member);
-        system.members_mut().await_end(member, name, PATIENCE).await?;
-        system.restart(member).await?;
-    }
+    let done = match by {
+        By::Signals => {
+            let order = members.filter(|member| *member != leader).chain([leader]);
+            Some(restart_in(order, system).await)
+        }
+        By::Operation => system.restart_itself().await,
+    };
     let took = begin.elapsed().saturating_sub(first_stop);
-    sleep(AROUND).await;
+    if let Some(Ok(())) = done {
+        sleep(AROUND).await;
+    }
     stop.send_replace(true);
     let failure = |source| BenchError::Client { system: name, source };
     let times = timeout(LAST_WRITE, writer)
         .await
         .map_err(|_| failure(WriteError("the writer does not end".to_owned())))?
         .map_err(|error| failure(WriteError::of(error)))?;
-    Ok(Rolled { took, pause: longest_gap(&times, first_stop) })
+    done.map(|done| done.map(|()| Rolled { took, pause: longest_gap(&times, first_stop) }))
+        .transpose()
+}
+
+async fn restart_in(
+    order: impl Iterator<Item = usize>,
+    system: &mut dyn System,
+) -> Result<(), BenchError> {
+    let name = system.kind().name();
+    for member in order {
+        system.members_mut().ask_to_end(member);
+        system.members_mut().await_end(member, name, PATIENCE).await?;
+        system.restart(member).await?;
+    }
+    Ok(())
 }

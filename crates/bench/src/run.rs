@@ -20,7 +20,7 @@ use crate::{
     report::{
         FailoverResult, FootprintResult, Method, Report, RollingResult, SystemVersion, WritesResult,
     },
-    rolling,
+    rolling::{self, By},
     statistics::number,
     systems::{KEYS, Kind, Quorate, System, VALUE_BYTES, build_quorate},
     workload,
@@ -223,18 +223,21 @@ impl<'a> Bench<'a> {
             workload::turn(&mut clusters, number);
             for Cluster { system, .. } in &mut clusters {
                 let kind = system.kind();
-                let rolled = rolling::restart(&mut **system).await?;
-                progress(&format!(
-                    "rolling restart {} of {}: {:.2} s, {:.3} s without a write",
-                    number + 1,
-                    kind.name(),
-                    rolled.took.as_secs_f64(),
-                    rolled.pause.as_secs_f64(),
-                ));
-                restarts.entry(kind).or_default().push(rolled);
+                for by in [By::Signals, By::Operation] {
+                    let Some(rolled) = rolling::restart(&mut **system, by).await? else { continue };
+                    progress(&format!(
+                        "rolling restart {} of {} ({}): {:.2} s, {:.3} s without a write",
+                        number + 1,
+                        kind.name(),
+                        by.name(),
+                        rolled.took.as_secs_f64(),
+                        rolled.pause.as_secs_f64(),
+                    ));
+                    restarts.entry((kind, by)).or_default().push(rolled);
+                }
             }
         }
-        let result = |(kind, restarts): (_, Vec<_>)| RollingResult::of(kind, &restarts);
+        let result = |((kind, by), restarts): (_, Vec<_>)| RollingResult::of(kind, by, &restarts);
         Ok(restarts.into_iter().filter_map(result).collect())
     }
 

@@ -3,7 +3,7 @@
 use comfy_table::Table;
 
 use super::{Style, count, ratios, table};
-use crate::{report::Report, statistics::number};
+use crate::{report::Report, rolling::By, statistics::number};
 
 /// How it was measured, a paragraph each.
 pub(super) fn method(report: &Report) -> Vec<String> {
@@ -19,8 +19,9 @@ pub(super) fn method(report: &Report) -> Vec<String> {
         paragraphs.push(format!(
             "**Rolling restart**: three members, SIGTERM and start, followers first, each awaited \
              until every member acknowledges writes; from the first stop until the last member \
-             does. The pause is that of one client that knows all members and goes on to the next \
-             after a failure. {} of each system.",
+             does. Quorate also by its own operation (`quorate node restart --masters`), from the \
+             command until it has ended. The pause is that of one client that knows all members and \
+             goes on to the next after a failure. {} of each.",
             count(first.restarts, "rolling restart")
         ));
     }
@@ -73,11 +74,12 @@ pub(super) fn sections(report: &Report, style: Style) -> Vec<(&'static str, Vec<
 }
 
 fn rolling(report: &Report, style: Style) -> Table {
-    let columns = ["system", "restarts", "first stop to last ready, s", "longest pause, s"];
-    let mut table = table(style, &columns, 1);
+    let columns = ["system", "by", "restarts", "first stop to last ready, s", "longest pause, s"];
+    let mut table = table(style, &columns, 2);
     for it in &report.rolling {
         table.add_row([
             it.system.name().to_owned(),
+            it.by.name().to_owned(),
             it.restarts.to_string(),
             it.seconds.show(2),
             it.pause_seconds.show(3),
@@ -88,7 +90,8 @@ fn rolling(report: &Report, style: Style) -> Table {
 
 fn rolling_ratios(report: &Report, style: Style) -> Table {
     ratios(report, style, ["first stop to last ready", "longest pause"], |kind| {
-        let of_kind = report.rolling.iter().filter(|it| it.system == kind);
+        let of_kind =
+            report.rolling.iter().filter(|it| it.system == kind && it.by == By::Signals);
         let values = of_kind.map(|it| [it.seconds.median, it.pause_seconds.median]);
         values.map(|values| ("a rolling restart".to_owned(), values)).collect()
     })

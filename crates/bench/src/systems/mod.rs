@@ -132,6 +132,12 @@ pub(crate) trait System: Send {
     /// Starts a killed member again and returns when every member acknowledges writes.
     async fn restart(&mut self, member: usize) -> Result<(), BenchError>;
 
+    /// Has the cluster restart all its members by itself, and returns when it says that all are ready;
+    /// `None` when it has no such operation.
+    async fn restart_itself(&mut self) -> Option<Result<(), BenchError>> {
+        None
+    }
+
     /// Where a client of this member connects.
     fn endpoint(&self, member: usize) -> Arc<dyn Endpoint>;
 

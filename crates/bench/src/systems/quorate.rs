@@ -348,6 +348,12 @@ impl System for Quorate {
         await_writes(self).await
     }
 
+    async fn restart_itself(&mut self) -> Option<Result<(), BenchError>> {
+        let root = self.root(0);
+        let command = ["node", "restart", "--masters", "--yes", "--root", &root.to_string_lossy()];
+        Some(self.run(&command).await.map(drop))
+    }
+
     fn endpoint(&self, member: usize) -> Arc<dyn Endpoint> {
         Arc::new(QuorateEndpoint { address: self.admin[member], token: self.token.clone() })
     }
