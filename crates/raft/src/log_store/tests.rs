@@ -1,5 +1,7 @@
 //! The log store against openraft's own suite, against damage, and against the wrong keyring.
 
+mod model;
+
 use std::path::PathBuf;
 
 use openraft::{

@@ -166,13 +166,14 @@ pub(crate) fn check_no_gap(
     Err(snapshots.corrupt(reason))
 }
 
-/// A single master need not wait for anybody before it leads again.
+/// A master that is alone need not wait for anybody before it leads again. One with learners asks them
+/// first for their epoch, as every other does: a recovery may have gone on with one of them.
 pub(crate) async fn elect_the_only_voter<C: Config>(raft: &Raft<C, StateMachine<C>>) {
     let this = *raft.node_id();
     let is_alone = raft
         .with_raft_state(move |state| {
-            let voters: Vec<u64> = state.membership_state.effective().voter_ids().collect();
-            voters == [this]
+            let membership = state.membership_state.effective();
+            membership.voter_ids().eq([this]) && membership.nodes().count() == 1
         })
         .await
         .unwrap_or(false);
