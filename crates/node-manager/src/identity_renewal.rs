@@ -36,6 +36,12 @@ pub fn is_renewal_due(identity: &NodeIdentity, now: Timestamp) -> bool {
     Lifetime::of_pem(&identity.cert_pem).is_none_or(|lifetime| lifetime.has_less_left_than(2, now))
 }
 
+/// Whether a node certificate's lifetime is over, so that no other node takes it any more.
+#[must_use]
+pub fn is_expired(identity: &NodeIdentity, now: Timestamp) -> bool {
+    Lifetime::of_pem(&identity.cert_pem).is_none_or(|lifetime| lifetime.is_over(now))
+}
+
 /// Has a new key of this node signed by the leader that `channel` goes to, stores the new
 /// identity in `folder`, and presents it from the next handshake on.
 ///

@@ -9,7 +9,7 @@ use std::{
 use quorate_control::{Control, use_cases::certificates};
 use quorate_keyring::identity::{NodeIdentity, NodeKey, ReloadableIdentity};
 use quorate_model::{Clock, Refusal};
-use quorate_node_manager::is_renewal_due;
+use quorate_node_manager::{is_expired, is_renewal_due};
 use tracing::{info, warn};
 
 use super::SystemClock;
@@ -18,19 +18,33 @@ use super::SystemClock;
 const RENEWAL_EVERY: Duration = Duration::from_secs(60);
 
 /// Renews this master's certificate when half of its lifetime is over; it holds the authority.
+///
+/// Otherwise it waits until the cluster is ready, so that a master that was removed learns of it
+/// first. But masters that were all away until their certificates had ended would never hear of each
+/// other again: then each signs its own. That lets nobody in who was removed, since it is its id that
+/// is refused.
 pub(super) async fn keep_renewed(
     control: Control,
     identity: Arc<ReloadableIdentity>,
     folder: PathBuf,
 ) {
     loop {
-        control.readiness().opened().await;
+        tokio::select! {
+            () = control.readiness().opened() => {}
+            () = expired(&identity) => {}
+        }
         if is_renewal_due(&identity.current(), SystemClock.now()) {
             match renew(&control, &identity, &folder) {
                 Ok(()) => info!("this master's certificate was renewed"),
                 Err(refusal) => warn!("this master's certificate was not renewed yet: {refusal}"),
             }
         }
+        tokio::time::sleep(RENEWAL_EVERY).await;
+    }
+}
+
+async fn expired(identity: &ReloadableIdentity) {
+    while !is_expired(&identity.current(), SystemClock.now()) {
         tokio::time::sleep(RENEWAL_EVERY).await;
     }
 }
