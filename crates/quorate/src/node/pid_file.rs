@@ -97,11 +97,12 @@ pub(crate) fn all(run: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The pid file of this process; dropping it removes the file.
+/// The pid file of this process; dropping it removes the file, unless it is kept.
 #[derive(Debug)]
 pub(crate) struct PidFile {
     path: PathBuf,
     me: ProcessIdentity,
+    is_kept: bool,
 }
 
 impl PidFile {
@@ -132,13 +133,19 @@ impl PidFile {
         let text = format!("{}\nboot={boot};start={}\n", me.pid, me.start_ticks);
         quorate_keyring::atomic_write(&path, text.as_bytes(), 0o644)
             .map_err(|error| Refusal::from(&error))?;
-        Ok(Self { path, me })
+        Ok(Self { path, me, is_kept: false })
+    }
+
+    /// Leaves the file where it is: this very process goes on as another program, and whoever stops
+    /// the node meanwhile must find it.
+    pub(crate) fn keep(mut self) {
+        self.is_kept = true;
     }
 }
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        if look(&self.path).is_ok_and(|holder| holder == Holder::Running(self.me)) {
+        if !self.is_kept && look(&self.path).is_ok_and(|holder| holder == Holder::Running(self.me)) {
             // One that stays is recognised as left behind.
             let _ = std::fs::remove_file(&self.path);
         }
@@ -207,6 +214,9 @@ mod tests {
         assert_eq!(look(&path).unwrap(), Holder::Running(me()));
         drop(taken);
         assert!(!path.exists());
+        // Kept over a restart in place, it is taken again by the same process.
+        PidFile::take(folder.path(), "master.pid").unwrap().keep();
+        assert_eq!(look(&path).unwrap(), Holder::Running(me()));
         // Somebody else took the name meanwhile.
         let taken = PidFile::take(folder.path(), "master.pid").unwrap();
         std::fs::write(&path, "1\n").unwrap();

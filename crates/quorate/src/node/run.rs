@@ -169,7 +169,7 @@ async fn serve(
         None
     };
     folders.create()?;
-    let _pid_file = PidFile::take(&folders.run, &pid_file::name(&config))?;
+    let pid_file = PidFile::take(&folders.run, &pid_file::name(&config))?;
     let role = config.node.role;
     let reporter = Reporter::begin(folders, identity.current().node, role);
     let watchdog = tokio::spawn(keep_watchdog_quiet());
@@ -227,6 +227,7 @@ async fn serve(
     let result = result.and(managed).map_err(|refusal| removal::remember(folders, refusal));
     if ending.anew().is_some() {
         // The process goes on: nobody is told that it has ended.
+        pid_file.keep();
         return result;
     }
     if result.is_ok() {
