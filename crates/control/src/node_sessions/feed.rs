@@ -75,7 +75,9 @@ impl Control {
                 }
                 sent = Some(desired);
             }
-            let order = state.metadata.nodes.get(&node).and_then(|known| known.order.clone());
+            // A master reads its orders in the state itself, once it has done what must come before.
+            let known = state.metadata.nodes.get(&node).filter(|known| !known.roles.master);
+            let order = known.and_then(|known| known.order.clone());
             if let Some(order) = order.filter(|order| ordered.as_ref() != Some(order)) {
                 if sender.send(ToNode::Order(order.clone())).await.is_err() {
                     return;
