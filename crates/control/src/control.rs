@@ -178,13 +178,6 @@ impl Control {
         self.shared.parts.raft.leadership().borrow().as_ref().map(|leadership| leadership.term)
     }
 
-    /// Who takes over when this master, which leads, leaves: the living voter with the highest
-    /// priority that is close to its log.
-    #[must_use]
-    pub fn heir(&self) -> Option<NodeId> {
-        crate::background::present_heir(self)
-    }
-
     /// Where the leader is, as far as this master knows: its id and its internal address.
     #[must_use]
     pub fn leader(&self) -> Option<(NodeId, String)> {

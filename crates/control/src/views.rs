@@ -12,19 +12,17 @@ use quorate_model::{
     UnmanagedInstance,
 };
 use quorate_operations::Waiting;
-use quorate_plan::{FRESH_FOR, Facts, health};
+use quorate_plan::{Facts, health};
 use quorate_state::{Component, Stated};
 
 use crate::Control;
-
-/// A master whose log is further behind than this is not ready, in entries.
-const READY_LAG: u64 = 1000;
 
 pub(crate) fn masters(control: &Control) -> Vec<MasterView> {
     let raft = control.raft().status();
     let state = control.state();
     let live = control.readiness().live();
-    let leads = control.leading().is_some();
+    let observed = control.masters_observed();
+    let leads = observed.leader.is_some();
     let mut views = Vec::new();
     for (id, node) in state.metadata.nodes.iter().filter(|(_, node)| node.roles.master) {
         let is_self = *id == control.node();
@@ -34,13 +32,12 @@ pub(crate) fn masters(control: &Control) -> Vec<MasterView> {
         let committed = raft.committed.map_or(0, |index| index.0);
         let applied = if is_self { raft.applied } else { peer.and_then(|peer| peer.applied) };
         let lag = if is_self { Some(0) } else { matched.map(|at| committed.saturating_sub(at)) };
-        let silent_for = peer.and_then(|peer| peer.acked_ago);
         let reason = if is_self {
             live.unmet.first().map(|missing| missing.unmet.clone()).unwrap_or_default()
         } else if !leads {
             "only the leader can see it, and this master does not lead".to_owned()
         } else {
-            peer_reason(matched, committed, silent_for)
+            observed.level(*id).err().unwrap_or_default()
         };
         let role = if raft.voters.contains_key(id) {
             "voter"
@@ -72,20 +69,6 @@ pub(crate) fn masters(control: &Control) -> Vec<MasterView> {
 
 pub(crate) fn stated(stated: &Stated) -> StatedView {
     StatedView { reason: stated.reason.clone(), by: stated.by.clone(), at: stated.at.to_string() }
-}
-
-fn peer_reason(matched: Option<u64>, committed: u64, silent_for: Option<Duration>) -> String {
-    match (matched, silent_for) {
-        (_, Some(silent)) if silent > FRESH_FOR => {
-            format!("it has not answered for {} s", silent.as_secs())
-        }
-        (_, None) => "it has not answered this leader yet".to_owned(),
-        (None, _) => "nothing was replicated to it yet".to_owned(),
-        (Some(matched), _) if matched + READY_LAG < committed => {
-            format!("it is {} entries behind", committed - matched)
-        }
-        _ => String::new(),
-    }
 }
 
 pub(crate) fn node_managers(control: &Control, facts: &Facts<'_>) -> Vec<NodeManagerView> {

@@ -15,10 +15,12 @@ use std::{
 
 use quorate_model::{NodeId, majority, next_odd};
 
+use crate::nodes::MASTER_FRESH_FOR;
+
 /// A learner this close to what the leader has committed has caught up, in entries.
 pub const MAX_LAG: u64 = 1;
 /// A master that answered within this time counts as living when votes are taken away.
-pub const HEARD_LATELY: Duration = Duration::from_secs(3);
+pub const HEARD_LATELY: Duration = MASTER_FRESH_FOR;
 
 /// What the leader sees of one master.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,12 +4,11 @@
 //! has been live and level without a break for the whole window; a flap starts the window anew.
 //! Among equals nothing moves.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, time::Duration};
 
 use quorate_model::NodeId;
 
-/// A voter this close to the leader's log can take over at once, in entries.
-pub const HEIR_LAG: u64 = 1_000;
+use crate::nodes::LEVEL_LAG;
 
 /// How one master stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +70,7 @@ pub fn decide_leader(input: &LeadershipInput) -> LeadershipDecision {
     let best = |steady: bool| {
         better()
             .filter(|(_, standing)| !steady || standing.steady_for.is_some())
-            .max_by_key(|(id, standing)| (standing.priority, std::cmp::Reverse(**id)))
+            .max_by_key(|(id, standing)| (standing.priority, Reverse(**id)))
     };
     // One that is away does not keep the next best from leading.
     if let Some((id, standing)) = best(true) {
@@ -88,25 +87,26 @@ pub fn decide_leader(input: &LeadershipInput) -> LeadershipDecision {
     })
 }
 
-/// Who takes over when the leader leaves: the steady voter with the highest priority that is close
-/// to the leader's log, and among equals the one furthest ahead.
+/// Who could take over when the leader leaves, the best first: the steady voter with the highest
+/// priority that is close to the leader's log, and among equals the one furthest ahead.
 #[must_use]
-pub fn heir(input: &LeadershipInput) -> Option<NodeId> {
-    input
+pub fn heirs(input: &LeadershipInput) -> Vec<NodeId> {
+    let mut heirs: Vec<_> = input
         .masters
         .iter()
         .filter(|(id, standing)| {
             **id != input.leader && standing.voter && standing.steady_for.is_some()
         })
-        .max_by_key(|(id, standing)| {
-            let lag = standing.lag.unwrap_or(u64::MAX);
-            let close = lag <= HEIR_LAG;
-            let wanted = !standing.learner_only;
-            // Of those that are far behind, the furthest ahead loses the least time.
-            let priority = if close { standing.priority } else { 0 };
-            (close, wanted, priority, std::cmp::Reverse(lag), std::cmp::Reverse(**id))
-        })
-        .map(|(id, _)| *id)
+        .collect();
+    heirs.sort_by_key(|(id, standing)| {
+        let lag = standing.lag.unwrap_or(u64::MAX);
+        let close = lag <= LEVEL_LAG;
+        let wanted = !standing.learner_only;
+        // Of those that are far behind, the furthest ahead loses the least time.
+        let priority = if close { standing.priority } else { 0 };
+        (Reverse((close, wanted, priority)), lag, **id)
+    });
+    heirs.into_iter().map(|(id, _)| *id).collect()
 }
 
 #[cfg(test)]
@@ -186,8 +186,8 @@ mod tests {
         let table = [
             (vec![standing(1, Some(9)), standing(3, Some(9))], Some(3)),
             (vec![standing(9, None), standing(3, Some(9))], Some(3)),
-            (vec![behind(9, HEIR_LAG + 1), standing(3, Some(9))], Some(3)),
-            (vec![behind(9, HEIR_LAG), standing(3, Some(9))], Some(2)),
+            (vec![behind(9, LEVEL_LAG + 1), standing(3, Some(9))], Some(3)),
+            (vec![behind(9, LEVEL_LAG), standing(3, Some(9))], Some(2)),
             (vec![behind(9, 9_000), behind(0, 5_000)], Some(3)),
             (vec![standing(0, Some(9)), standing(0, Some(9))], Some(2)),
             (vec![Standing { voter: false, ..standing(9, Some(9)) }], None),
@@ -198,7 +198,7 @@ mod tests {
             let mut masters = vec![standing(0, Some(9))];
             masters.extend(others);
             let input = input(masters);
-            assert_eq!(heir(&input), wanted.map(NodeId), "{input:?}");
+            assert_eq!(heirs(&input).first().copied(), wanted.map(NodeId), "{input:?}");
         }
     }
 }

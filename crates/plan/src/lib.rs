@@ -25,7 +25,7 @@ pub use autopilot::{
 };
 pub use condition::{Judgement, is_hopeless, judge};
 pub use leadership::{
-    HEIR_LAG, LeadershipDecision, LeadershipInput, Standing, decide_leader, heir,
+    LeadershipDecision, LeadershipInput, Standing, decide_leader, heirs,
 };
 pub use nodes::{LEVEL_LAG, MASTER_FRESH_FOR, MasterObserved, MastersObserved, confirmation};
 pub use observations::{FRESH_FOR, Observations, Observed, PROBE_SPREAD};

@@ -1,14 +1,20 @@
 //! Gives the leadership back to a preferred master, and finds who takes over from a leaving one.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use quorate_model::NodeId;
-use quorate_plan::{LeadershipDecision, decide_leader, heir};
+use quorate_plan::{LeadershipDecision, decide_leader, heirs};
+use quorate_raft::MembershipError;
 use tracing::{info, warn};
 
 use super::watching::Watching;
 use crate::Control;
 
+/// Heartbeats are answered every 40 ms: whoever has answered within this time lives almost certainly.
+const JUST_NOW: Duration = Duration::from_millis(250);
 /// How often to look.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -36,11 +42,54 @@ pub(super) async fn run(control: Control) {
     }
 }
 
-/// Who would take over from this leader now: the living voter with the highest priority that is
-/// close to its log.
-pub(crate) fn present_heir(control: &Control) -> Option<NodeId> {
+/// Who could take over from this leader now, the best first: living voters by their priority, those
+/// close to its log before the others.
+pub(super) fn present_heirs(control: &Control) -> Vec<NodeId> {
     let now = Instant::now();
     let mut watching = Watching::new(now);
     watching.look(control, now);
-    heir(&watching.leadership_input(control, now))
+    heirs(&watching.leadership_input(control, now))
+}
+
+impl Control {
+    /// Hands the leadership of this master to the best heir, or to the next best when that one does not
+    /// take it: it may have died a moment ago, and counts as living for a while. Tries all of them
+    /// again until `deadline` is over. Answers who took it, and `None` when nobody could.
+    ///
+    /// # Errors
+    /// Why the last one did not take it, or that this master leads no longer.
+    pub async fn hand_over(&self, deadline: Duration) -> Result<Option<NodeId>, MembershipError> {
+        let until = Instant::now() + deadline;
+        let mut tried = BTreeSet::new();
+        let mut failed = None;
+        while self.leading().is_some() {
+            let mut heirs = present_heirs(self);
+            let status = self.raft().status();
+            let answered = |heir: &NodeId| status.peers.get(heir).and_then(|peer| peer.acked_ago);
+            heirs.sort_by_key(|heir| answered(heir).is_none_or(|ago| ago > JUST_NOW));
+            let Some(heir) = heirs.iter().find(|heir| !tried.contains(*heir)).copied() else {
+                match failed {
+                    None => return Ok(None),
+                    Some(error) if Instant::now() >= until => return Err(error),
+                    Some(_) => {}
+                }
+                tried.clear();
+                tokio::time::sleep(LOOK_EVERY).await;
+                continue;
+            };
+            match self.raft().transfer_leader(heir).await {
+                Ok(took) => {
+                    info!(to = %heir, took_ms = took.as_millis(), "leadership handed over");
+                    return Ok(Some(heir));
+                }
+                Err(error @ (MembershipError::Refused(_) | MembershipError::Timeout { .. })) => {
+                    warn!(to = %heir, %error, "leadership not handed over");
+                    tried.insert(heir);
+                    failed = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(MembershipError::NotLeader { leader: self.leader().map(|(leader, _)| leader) })
+    }
 }

@@ -10,6 +10,7 @@ use quorate_raft::MembershipError;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::info;
 
+use super::leadership::present_heirs;
 use crate::Control;
 
 /// For how long a node that is removed is waited for to learn of it, while it answers.
@@ -101,30 +102,29 @@ impl Control {
         if self.node() != node {
             return Ok(Ok(format!("`{}` leads", self.name_of(self.node()))));
         }
-        match self.await_heir().await? {
-            Some(heir) => self.hand_leadership_to(heir).await,
-            None => Ok(Err(no_heir())),
-        }
+        self.hand_leadership_away().await
     }
 
-    /// Who could take over from this master, which leads. A leader that was elected a moment ago
-    /// has not heard of the others yet, so that it is waited for.
-    async fn await_heir(&self) -> Result<Option<NodeId>, ActorError> {
+    /// Hands the leadership to whoever is best. A leader that was elected a moment ago has not heard of
+    /// the others yet, so that they are waited for.
+    async fn hand_leadership_away(&self) -> Acted {
         let until = Instant::now() + HAND_OVER;
-        loop {
+        while present_heirs(self).is_empty() && Instant::now() < until {
             if self.leading().is_none() {
                 return Err(ActorError::NotLeader);
             }
-            let heir = self.masters_observed().heir(self.node());
-            if heir.is_some() || Instant::now() >= until {
-                return Ok(heir);
-            }
             sleep(LOOK_EVERY).await;
+        }
+        match self.hand_over(HAND_OVER).await {
+            // The next leader goes on with the step.
+            Ok(Some(_)) => Err(ActorError::NotLeader),
+            Ok(None) => Ok(Err(no_heir())),
+            Err(error) => refused(error),
         }
     }
 
-    /// Hands the leadership over. After that this master leads no longer, and the next leader goes
-    /// on with the step.
+    /// Hands the leadership to this one. After that this master leads no longer, and the next leader
+    /// goes on with the step.
     async fn hand_leadership_to(&self, heir: NodeId) -> Acted {
         let until = Instant::now() + HAND_OVER;
         loop {
@@ -160,10 +160,7 @@ impl Control {
                     Err(error) => refused(error),
                 };
             }
-            return match self.await_heir().await? {
-                Some(other) => self.hand_leadership_to(other).await,
-                None => Ok(Err(no_heir())),
-            };
+            return self.hand_leadership_away().await;
         }
         let gains: Vec<NodeId> = heir.into_iter().collect();
         match self.raft().exchange_voters(&[node], &gains).await {

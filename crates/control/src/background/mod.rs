@@ -13,7 +13,6 @@ use std::sync::Arc;
 use tracing::info;
 
 pub use autopilot::AutopilotOptions;
-pub(crate) use leadership::present_heir;
 pub(crate) use watching::Watching;
 
 use crate::Control;

@@ -7,7 +7,7 @@ use std::{
 
 use quorate_model::{NodeId, Subject, Timestamp};
 use quorate_plan::{
-    AutopilotInput, CleanUp, HEARD_LATELY, HEIR_LAG, LeadershipInput, MAX_LAG, MasterSeen, Standing,
+    AutopilotInput, CleanUp, HEARD_LATELY, LEVEL_LAG, LeadershipInput, MAX_LAG, MasterSeen, Standing,
 };
 use quorate_raft::RaftStatus;
 
@@ -61,7 +61,7 @@ impl Watching {
             track.started_at = node.started_at;
             let since = |held: bool, since: Option<Instant>| held.then(|| since.unwrap_or(now));
             track.level_since = since(lag.is_some_and(|lag| lag <= MAX_LAG), track.level_since);
-            let steady = live && lag.is_some_and(|lag| lag <= HEIR_LAG);
+            let steady = live && lag.is_some_and(|lag| lag <= LEVEL_LAG);
             let steady_since = if restarted { None } else { track.steady_since };
             track.steady_since = since(steady, steady_since);
         }

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// A master that is further behind than this is slow, in entries.
-const LAG_MAX: u64 = 1000;
+const LAG_MAX: u64 = crate::nodes::LEVEL_LAG;
 /// More elections than this in ten minutes are not those of one death, one hand-over or one rolling
 /// restart.
 const ELECTIONS_MAX: u64 = 5;

@@ -11,8 +11,8 @@ use crate::observations::in_words;
 pub const MASTER_FRESH_FOR: Duration = Duration::from_secs(3);
 
 /// A master this close to what the leader has committed is level with it, in entries. Under a
-/// stream of writes the newest ones are always on their way.
-pub const LEVEL_LAG: u64 = 100;
+/// stream of writes the newest ones are always on their way; so many are made up for in a moment.
+pub const LEVEL_LAG: u64 = 1_000;
 
 /// One master in the membership, as the leader sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

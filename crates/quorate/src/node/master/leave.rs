@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quorate_control::Control;
 use quorate_model::NodeId;
-use tracing::{info, warn};
+use tracing::warn;
 
 /// How long handing leadership over may take.
 const STOP_DEADLINE: Duration = Duration::from_secs(8);
@@ -13,14 +13,10 @@ const STOP_DEADLINE: Duration = Duration::from_secs(8);
 /// is close to its log, so that clients notice at most one retry. Returns the voter that took it.
 pub(super) async fn hand_over(control: &Control) -> Option<NodeId> {
     control.leading()?;
-    let heir = control.heir()?;
-    match tokio::time::timeout(STOP_DEADLINE, control.raft().transfer_leader(heir)).await {
-        Ok(Ok(took)) => {
-            info!(to = %heir, took_ms = took.as_millis(), "leadership handed over");
-            return Some(heir);
-        }
-        Ok(Err(error)) => warn!(to = %heir, %error, "leadership not handed over"),
-        Err(_) => warn!(to = %heir, "leadership not handed over in time"),
+    match tokio::time::timeout(STOP_DEADLINE, control.hand_over(STOP_DEADLINE)).await {
+        Ok(Ok(heir)) => return heir,
+        Ok(Err(error)) => warn!(%error, "leadership not handed over"),
+        Err(_) => warn!("leadership not handed over in time"),
     }
     None
 }
