@@ -3,8 +3,16 @@
 use serde::Serialize;
 
 use crate::{
-    failover::Trial, fleet::Fleet, footprint::Idle, join::Joined, load::Loaded, machine::Machine,
-    rolling::{By, Rolled}, statistics::Spread, systems::Kind, workload::Sample,
+    failover::Trial,
+    fleet::Fleet,
+    footprint::Idle,
+    join::Joined,
+    load::Loaded,
+    machine::Machine,
+    rolling::{By, Rolled},
+    statistics::Spread,
+    systems::Kind,
+    workload::Sample,
 };
 
 /// All results of one run.

@@ -53,10 +53,7 @@ impl By {
 }
 
 /// Restarts all members, one after the other; `None` when the system cannot do it in this way.
-pub(crate) async fn restart(
-    system: &mut dyn System,
-    by: By,
-) -> Result<Option<Rolled>, BenchError> {
+pub(crate) async fn restart(system: &mut dyn System, by: By) -> Result<Option<Rolled>, BenchError> {
     let name = system.kind().name();
     let leader = await_leader(system).await?;
     let members = 0..system.members().len();

@@ -24,9 +24,7 @@ pub use autopilot::{
     VotesVerdict, decide, judge_votes, stalled,
 };
 pub use condition::{Judgement, is_hopeless, judge};
-pub use leadership::{
-    LeadershipDecision, LeadershipInput, Standing, decide_leader, heirs,
-};
+pub use leadership::{LeadershipDecision, LeadershipInput, Standing, decide_leader, heirs};
 pub use nodes::{LEVEL_LAG, MASTER_FRESH_FOR, MasterObserved, MastersObserved, confirmation};
 pub use observations::{FRESH_FOR, Observations, Observed, PROBE_SPREAD};
 pub use planner::{Facts, plan};

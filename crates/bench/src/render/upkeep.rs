@@ -90,8 +90,7 @@ fn rolling(report: &Report, style: Style) -> Table {
 
 fn rolling_ratios(report: &Report, style: Style) -> Table {
     ratios(report, style, ["first stop to last ready", "longest pause"], |kind| {
-        let of_kind =
-            report.rolling.iter().filter(|it| it.system == kind && it.by == By::Signals);
+        let of_kind = report.rolling.iter().filter(|it| it.system == kind && it.by == By::Signals);
         let values = of_kind.map(|it| [it.seconds.median, it.pause_seconds.median]);
         values.map(|values| ("a rolling restart".to_owned(), values)).collect()
     })

@@ -7,7 +7,8 @@ use std::{
 
 use quorate_model::{NodeId, Subject, Timestamp};
 use quorate_plan::{
-    AutopilotInput, CleanUp, HEARD_LATELY, LEVEL_LAG, LeadershipInput, MAX_LAG, MasterSeen, Standing,
+    AutopilotInput, CleanUp, HEARD_LATELY, LEVEL_LAG, LeadershipInput, MAX_LAG, MasterSeen,
+    Standing,
 };
 use quorate_raft::RaftStatus;
 

@@ -145,7 +145,8 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        if !self.is_kept && look(&self.path).is_ok_and(|holder| holder == Holder::Running(self.me)) {
+        if !self.is_kept && look(&self.path).is_ok_and(|holder| holder == Holder::Running(self.me))
+        {
             // One that stays is recognised as left behind.
             let _ = std::fs::remove_file(&self.path);
         }
