@@ -6,7 +6,7 @@ use quorate_model::{
     Condition, Generation, NamedNode, NodeId, NodeOrder, Operation, OperationId, OperationRequest,
     OperationStatus, OrderKind, Refusal, StepKind, Term, codes,
 };
-use quorate_plan::{MasterObserved, MastersObserved, confirmation};
+use quorate_plan::{LEVEL_LAG, MasterObserved, MastersObserved, confirmation};
 
 use super::{
     golden::golden,
@@ -228,7 +228,7 @@ fn only_a_learner_that_has_caught_up_replaces_a_voter() {
         let refusals = world.plan(&replace(old, new, false)).unwrap_err();
         assert_eq!(refusals[0].code, code, "{old} {new} {refusals:?}");
     }
-    world.seen.masters.members.get_mut(&NodeId(4)).unwrap().lag = Some(101);
+    world.seen.masters.members.get_mut(&NodeId(4)).unwrap().lag = Some(LEVEL_LAG + 1);
     let refusals = world.plan(&replace(1, 4, false)).unwrap_err();
     assert_eq!(refusals[0].code, codes::MEMBER_UNHEALTHY, "{refusals:?}");
 }

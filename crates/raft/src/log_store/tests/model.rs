@@ -68,9 +68,16 @@ impl Model {
         (self.begin()..self.end).map(|index| self.entry(index)).collect()
     }
 
+    fn truncate(&mut self, back: u64) -> Change {
+        let from = self.begin().max(self.end.saturating_sub(back));
+        self.end = from;
+        Change::Truncate { from, last: from.checked_sub(1).map(|index| entry(index).log_id) }
+    }
+
     fn append(&mut self, back: u64, pieces: &[u64]) -> Vec<Change> {
         self.round += 1;
-        self.end = self.begin().max(self.end.saturating_sub(back));
+        // The engine cuts off what it replaces before it appends.
+        let mut changes: Vec<_> = (back > 0).then(|| self.truncate(back)).into_iter().collect();
         let mut append = |count| {
             let from = self.end;
             self.end += count;
@@ -78,7 +85,8 @@ impl Model {
             self.written.resize(usize::try_from(self.end).unwrap(), self.round);
             Change::Append((from..self.end).map(|index| self.entry(index)).collect())
         };
-        pieces.iter().map(|&count| append(count)).collect()
+        changes.extend(pieces.iter().map(|&count| append(count)));
+        changes
     }
 }
 
@@ -99,10 +107,8 @@ proptest! {
                     file.apply(&changes).unwrap();
                 }
                 Step::Truncate { back } => {
-                    let from = model.begin().max(model.end.saturating_sub(back));
-                    let last = from.checked_sub(1).map(|index| entry(index).log_id);
-                    file.apply(&[Change::Truncate { from, last }]).unwrap();
-                    model.end = from;
+                    let change = model.truncate(back);
+                    file.apply(&[change]).unwrap();
                 }
                 Step::Purge { of, at_most } => {
                     let Some(upto) = (model.begin()..model.end).nth(
