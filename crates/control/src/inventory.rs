@@ -17,6 +17,8 @@ use tokio::sync::watch;
 const LOOK_BACK: Duration = PROBE_SPREAD.saturating_mul(2);
 /// A node that reports every change of a busy component reports often; this many are kept.
 const REPORTS_KEPT: usize = 64;
+/// How often the reports of removed nodes are looked for.
+const PRUNE_EVERY: Duration = Duration::from_secs(1);
 /// What a report may take on its way without the clock being blamed, in milliseconds.
 const REPORT_ON_ITS_WAY_MS: u64 = 200;
 
@@ -39,6 +41,8 @@ struct Inner {
     checkups: BTreeMap<NodeId, (Answer, Instant)>,
     /// Since when this is filled: since the term that this master leads in began.
     begun: Option<Instant>,
+    /// When the reports of removed nodes were last looked for.
+    pruned: Option<Instant>,
 }
 
 impl Default for Inventory {
@@ -98,9 +102,14 @@ impl Inventory {
         inner.waiting.retain(|operation, _| goes_on(*operation));
     }
 
-    /// Forgets what nodes reported that were removed.
-    pub(crate) fn forget_removed(&self, is_node: impl Fn(NodeId) -> bool) {
+    /// Forgets what nodes reported that were removed. Thousands of nodes report every second, so that
+    /// all of them are not looked at with every report.
+    pub(crate) fn forget_removed(&self, now: Instant, is_node: impl Fn(NodeId) -> bool) {
         let mut inner = self.lock();
+        if inner.pruned.is_some_and(|at| now.saturating_duration_since(at) < PRUNE_EVERY) {
+            return;
+        }
+        inner.pruned = Some(now);
         inner.reports.retain(|node, _| is_node(*node));
         inner.checkups.retain(|node, _| is_node(*node));
     }
@@ -247,13 +256,18 @@ mod tests {
     #[test]
     fn of_removed_nodes_nothing_is_kept() {
         let inventory = Inventory::default();
+        let now = Instant::now();
         for node in [2, 3] {
-            inventory.report(NodeId(node), report(Vec::new()), Instant::now());
+            inventory.report(NodeId(node), report(Vec::new()), now);
             inventory.checkup(NodeId(node), NodeCheckup::default(), Timestamp(0));
         }
-        inventory.forget_removed(|node| node == NodeId(3));
-        let left: Vec<NodeId> = inventory.observations(Instant::now()).nodes.into_keys().collect();
-        assert_eq!(left, [NodeId(3)]);
+        let left = || inventory.observations(now).nodes.into_keys().collect::<Vec<NodeId>>();
+        inventory.forget_removed(now, |_| true);
+        // It is not looked at again with every report, but soon.
+        inventory.forget_removed(now, |node| node == NodeId(3));
+        assert_eq!(left(), [NodeId(2), NodeId(3)]);
+        inventory.forget_removed(now + PRUNE_EVERY, |node| node == NodeId(3));
+        assert_eq!(left(), [NodeId(3)]);
         assert_eq!(inventory.checkups().into_keys().collect::<Vec<_>>(), [NodeId(3)]);
     }
 }

@@ -16,7 +16,8 @@ impl Control {
             return;
         }
         let metadata = &self.state().metadata;
-        self.shared.inventory.forget_removed(|known| metadata.nodes.contains_key(&known));
+        let now = Instant::now();
+        self.shared.inventory.forget_removed(now, |known| metadata.nodes.contains_key(&known));
         if !metadata.nodes.contains_key(&node) {
             // Removed meanwhile: the end of its session is on its way.
             return;
@@ -33,7 +34,7 @@ impl Control {
             .collect();
         report.instances.retain(|seen| placed.contains(&seen.instance));
         let reported: Vec<ActionId> = report.actions.iter().map(|action| action.id).collect();
-        self.shared.inventory.report(node, report, Instant::now());
+        self.shared.inventory.report(node, report, now);
         self.shared.inventory.forget_ended(|id| {
             metadata.operations.get(&id).is_some_and(|operation| !operation.status.is_final())
         });
