@@ -19,8 +19,6 @@ use crate::nodes::MASTER_FRESH_FOR;
 
 /// A learner this close to what the leader has committed has caught up, in entries.
 pub const MAX_LAG: u64 = 1;
-/// A master that answered within this time counts as living when votes are taken away.
-pub const HEARD_LATELY: Duration = MASTER_FRESH_FOR;
 
 /// What the leader sees of one master.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,7 +226,7 @@ impl<'a> View<'a> {
         let may_vote = |seen: &MasterSeen| !seen.voter && seen.member && !seen.learner_only;
         let is_level = |seen: &MasterSeen| {
             // On an idle leader a dead learner does not fall behind.
-            seen.silent_for < HEARD_LATELY
+            seen.silent_for < MASTER_FRESH_FOR
                 && seen.lag.is_some_and(|lag| lag <= MAX_LAG)
                 && seen.level_for >= input.stabilization
         };
@@ -254,7 +252,7 @@ impl<'a> View<'a> {
     fn could_act(&self, voters: &BTreeSet<NodeId>) -> bool {
         let heard = |id: &&NodeId| {
             **id == self.input.leader
-                || self.seen(**id).is_some_and(|seen| seen.silent_for < HEARD_LATELY)
+                || self.seen(**id).is_some_and(|seen| seen.silent_for < MASTER_FRESH_FOR)
         };
         !voters.is_empty() && voters.iter().filter(heard).count() >= majority(voters.len())
     }
@@ -271,7 +269,7 @@ impl<'a> View<'a> {
             .iter()
             .filter(|id| !leaving.contains(id))
             .filter_map(|id| Some((self.seen(*id)?, *id)))
-            .filter(|(seen, _)| seen.silent_for < HEARD_LATELY)
+            .filter(|(seen, _)| seen.silent_for < MASTER_FRESH_FOR)
             .min_by_key(|(seen, _)| seen.lag.unwrap_or(u64::MAX));
         match heir {
             Some((_, heir)) => AutopilotDecision::HandOver(heir),

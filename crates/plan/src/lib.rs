@@ -20,8 +20,8 @@ mod remove;
 mod restart;
 
 pub use autopilot::{
-    AutopilotDecision, AutopilotInput, CleanUp, HEARD_LATELY, MAX_LAG, MasterSeen, VoterChange,
-    VotesVerdict, decide, judge_votes, stalled,
+    AutopilotDecision, AutopilotInput, CleanUp, MAX_LAG, MasterSeen, VoterChange, VotesVerdict,
+    decide, judge_votes, stalled,
 };
 pub use condition::{Judgement, is_hopeless, judge};
 pub use leadership::{LeadershipDecision, LeadershipInput, Standing, decide_leader, heirs};

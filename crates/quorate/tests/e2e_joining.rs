@@ -24,6 +24,8 @@ use rustls::{ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
 const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
+/// Seconds by which a node takes its clock to be fast.
+const CLOCK: &str = "QUORATE_CLOCK_OFFSET";
 const SOON: Duration = Duration::from_secs(30);
 
 /// `join` as a master, to its end.
@@ -173,7 +175,6 @@ async fn a_refused_joiner_leaves_nothing_behind_and_spends_no_token() {
 /// behind it, and must accept what was signed for the second.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn masters_whose_clocks_are_an_hour_fast_and_slow_join_and_know_each_other() {
-    const CLOCK: &str = "QUORATE_CLOCK_OFFSET";
     let builder = ClusterBuilder::new(QUORATE).masters(1).master_env(CLOCK, "3600");
     let mut cluster = builder.start().await;
     for (name, offset) in [("m2", "0"), ("m3", "-3600")] {
@@ -199,4 +200,26 @@ async fn masters_whose_clocks_are_an_hour_fast_and_slow_join_and_know_each_other
     let masters = cluster.read("/admin/api/nodes/masters").await;
     let masters = masters.as_array().unwrap();
     assert!(masters.iter().any(|it| it["isLeader"] == true && it["name"] != "m1"), "{masters:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn masters_that_were_all_away_until_their_certificates_had_ended_meet_again() {
+    let mut cluster = ClusterBuilder::new(QUORATE).start().await;
+    for master in &mut cluster.masters {
+        master.kill();
+    }
+    // They live for a year.
+    let later = (400 * 86_400).to_string();
+    for master in &mut cluster.masters {
+        master.set_env(CLOCK, &later);
+        master.start();
+    }
+    // By the local socket, since every login has ended, too.
+    eventually("three masters that know each other", SOON, || async {
+        cluster.masters.iter().all(|master| master.call(&["status"]).status.success())
+    })
+    .await;
+    for master in &cluster.masters {
+        assert!(master.log().contains("this master's certificate was renewed"), "{}", master.log());
+    }
 }

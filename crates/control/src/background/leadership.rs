@@ -54,7 +54,8 @@ pub(super) fn present_heirs(control: &Control) -> Vec<NodeId> {
 impl Control {
     /// Hands the leadership of this master to the best heir, or to the next best when that one does not
     /// take it: it may have died a moment ago, and counts as living for a while. Tries all of them
-    /// again until `deadline` is over. Answers who took it, and `None` when nobody could.
+    /// again as long as there are any, until `deadline` is over. Answers who took it, and `None` when
+    /// there was nobody to ask.
     ///
     /// # Errors
     /// Why the last one did not take it, or that this master leads no longer.
@@ -68,10 +69,8 @@ impl Control {
             let answered = |heir: &NodeId| status.peers.get(heir).and_then(|peer| peer.acked_ago);
             heirs.sort_by_key(|heir| answered(heir).is_none_or(|ago| ago > JUST_NOW));
             let Some(heir) = heirs.iter().find(|heir| !tried.contains(*heir)).copied() else {
-                match failed {
-                    None => return Ok(None),
-                    Some(error) if Instant::now() >= until => return Err(error),
-                    Some(_) => {}
+                if heirs.is_empty() || Instant::now() >= until {
+                    return failed.map_or(Ok(None), Err);
                 }
                 tried.clear();
                 tokio::time::sleep(LOOK_EVERY).await;

@@ -109,17 +109,22 @@ impl Control {
     /// the others yet, so that they are waited for.
     async fn hand_leadership_away(&self) -> Acted {
         let until = Instant::now() + HAND_OVER;
-        while present_heirs(self).is_empty() && Instant::now() < until {
-            if self.leading().is_none() {
-                return Err(ActorError::NotLeader);
+        loop {
+            while present_heirs(self).is_empty() && Instant::now() < until {
+                if self.leading().is_none() {
+                    return Err(ActorError::NotLeader);
+                }
+                sleep(LOOK_EVERY).await;
             }
-            sleep(LOOK_EVERY).await;
-        }
-        match self.hand_over(HAND_OVER).await {
-            // The next leader goes on with the step.
-            Ok(Some(_)) => Err(ActorError::NotLeader),
-            Ok(None) => Ok(Err(no_heir())),
-            Err(error) => refused(error),
+            match self.hand_over(until.saturating_duration_since(Instant::now())).await {
+                // The next leader goes on with the step.
+                Ok(Some(_)) => return Err(ActorError::NotLeader),
+                Ok(None) => return Ok(Err(no_heir())),
+                // Whoever did not take it has fallen silent since: it may come back.
+                Err(MembershipError::Refused(_) | MembershipError::Timeout { .. })
+                    if Instant::now() < until => {}
+                Err(error) => return refused(error),
+            }
         }
     }
 

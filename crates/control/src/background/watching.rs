@@ -7,7 +7,7 @@ use std::{
 
 use quorate_model::{NodeId, Subject, Timestamp};
 use quorate_plan::{
-    AutopilotInput, CleanUp, HEARD_LATELY, LEVEL_LAG, LeadershipInput, MAX_LAG, MasterSeen,
+    AutopilotInput, CleanUp, LEVEL_LAG, LeadershipInput, MASTER_FRESH_FOR, MAX_LAG, MasterSeen,
     Standing,
 };
 use quorate_raft::RaftStatus;
@@ -44,7 +44,7 @@ impl Watching {
         self.tracks.retain(|id, _| state.metadata.nodes.contains_key(id));
         for (id, node) in state.metadata.nodes.iter().filter(|(_, node)| node.roles.master) {
             let lag = lag(control, &status, *id);
-            let live = silent_for(control, &status, *id, Duration::MAX) < HEARD_LATELY;
+            let live = silent_for(control, &status, *id, Duration::MAX) < MASTER_FRESH_FOR;
             let matched = status.peers.get(id).and_then(|peer| peer.matched).map(|it| it.0);
             let track = self.tracks.entry(*id).or_insert(Track {
                 level_since: None,

@@ -285,7 +285,7 @@ fn the_clean_up_takes_what_leaves_an_odd_quorate_number_at_or_above_the_floor() 
     let masters = vec![voter(), voter(), voter(), quiet.clone(), quiet];
     assert_eq!(clean(3, masters), AutopilotDecision::Nothing { why: String::new() });
     // The rest, though not silent long enough to go, could not act.
-    let lost = MasterSeen { silent_for: HEARD_LATELY, ..silent() };
+    let lost = MasterSeen { silent_for: MASTER_FRESH_FOR, ..silent() };
     let masters = vec![voter(), lost.clone(), lost, silent(), silent()];
     assert!(waits(&clean(3, masters), "too few to act"));
 }

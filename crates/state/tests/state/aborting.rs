@@ -97,10 +97,7 @@ fn there_is_no_way_back_from_the_point_of_no_return_once_it_was_begun() {
     let id = operation_id(2);
     let remove = remove_plan(&world);
     world.submit(id, remove).unwrap();
-    for step in 0..3 {
-        world.begin(id, step, 1).unwrap();
-        world.finish(id, step, 1).unwrap();
-    }
+    world.do_first(id, 3);
     let mut before = World { state: world.state.clone(), ..world };
     before.fail(id, 3, 1).unwrap();
     before.abort(id).unwrap();
@@ -112,10 +109,7 @@ fn there_is_no_way_back_from_the_point_of_no_return_once_it_was_begun() {
     let mut world = World { state: World::with_orders().state, index: before.index, at: before.at };
     let remove = remove_plan(&world);
     world.submit(id, remove).unwrap();
-    for step in 0..3 {
-        world.begin(id, step, 1).unwrap();
-        world.finish(id, step, 1).unwrap();
-    }
+    world.do_first(id, 3);
     world.begin(id, 3, 1).unwrap();
     let refusal = world.abort(id).unwrap_err();
     assert_eq!(refusal.code, codes::OPERATION_STATUS);

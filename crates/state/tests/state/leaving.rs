@@ -23,10 +23,7 @@ fn replace_is_stuck() -> World {
     let mut world = World::cluster();
     let id = operation_id(1);
     world.submit(id, replace_plan()).unwrap();
-    for step in 0..4 {
-        world.begin(id, step, 1).unwrap();
-        world.finish(id, step, 1).unwrap();
-    }
+    world.do_first(id, 4);
     world.begin(id, 4, 1).unwrap();
     world.fail(id, 4, 1).unwrap();
     world
@@ -68,10 +65,7 @@ fn a_reset_that_waits_for_a_dead_master_can_be_left_and_asked_for_again() {
     };
     let id = operation_id(1);
     world.submit(id, plan()).unwrap();
-    for step in 0..5 {
-        world.begin(id, step, 1).unwrap();
-        world.finish(id, step, 1).unwrap();
-    }
+    world.do_first(id, 5);
     world.begin(id, 5, 1).unwrap();
     assert_eq!(refused(world.leave(id)), codes::OPERATION_STATUS, "it is not stuck");
     world.fail(id, 5, 1).unwrap();
@@ -102,10 +96,7 @@ fn what_would_be_half_done_is_not_left() {
     let demote = StepKind::Voter { node: quorate_model::NodeId(3), action: VoterAction::Demote };
     plan.steps.push(step(demote, Undo::Nothing));
     world.submit(id, plan).unwrap();
-    for step in 0..2 {
-        world.begin(id, step, 1).unwrap();
-        world.finish(id, step, 1).unwrap();
-    }
+    world.do_first(id, 2);
     world.begin(id, 2, 1).unwrap();
     world.fail(id, 2, 1).unwrap();
     let refusal = world.leave(id).unwrap_err();
@@ -121,10 +112,7 @@ fn a_recovery_ends_what_was_done_with_masters_and_nothing_else() {
         world.submit(masters, orders_plan([OrderKind::Restart])).unwrap();
         let restart = restart_plan(&world, &["orders-1"]);
         world.submit(orders, restart).unwrap();
-        for step in 0..3 {
-            world.begin(masters, step, 1).unwrap();
-            world.finish(masters, step, 1).unwrap();
-        }
+        world.do_first(masters, 3);
         world.begin(masters, 3, 1).unwrap();
         match ending {
             "paused" => world.pause(masters).map(|_| ()),

@@ -88,10 +88,7 @@ fn a_paused_operation_ends_the_step_in_hand_and_begins_no_other() {
 #[test]
 fn a_pause_in_the_last_step_does_not_keep_the_operation_from_succeeding() {
     let (mut world, id) = restarting();
-    for step in 0..2 {
-        world.begin(id, step, 1).unwrap();
-        world.finish(id, step, 1).unwrap();
-    }
+    world.do_first(id, 2);
     world.begin(id, 2, 1).unwrap();
     world.pause(id).unwrap();
     world.finish(id, 2, 1).unwrap();

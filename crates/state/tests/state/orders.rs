@@ -20,10 +20,7 @@ fn ordered(world: &World) -> NodeOrder {
 fn order(world: &mut World, number: u64, kind: OrderKind) -> quorate_state::Outcome {
     let id = operation_id(number);
     world.submit(id, orders_plan([kind])).unwrap();
-    for step in 0..2 {
-        world.begin(id, step, 1).unwrap();
-        world.finish(id, step, 1).unwrap();
-    }
+    world.do_first(id, 2);
     let given = world.begin(id, 2, 1);
     world.abort(id).unwrap();
     while let Some(step) = world.operation(id).next_undo() {
@@ -70,10 +67,7 @@ fn upgrading() -> (World, quorate_model::OperationId) {
     let id = operation_id(1);
     let upgrade = OrderKind::Upgrade { binary: binary(1), ready_within_ms: 1000 };
     world.submit(id, orders_plan([OrderKind::Stage { binary: binary(1) }, upgrade])).unwrap();
-    for step in 0..7 {
-        world.begin(id, step, 1).unwrap();
-        world.finish(id, step, 1).unwrap();
-    }
+    world.do_first(id, 7);
     world.begin(id, 7, 1).unwrap();
     (world, id)
 }
@@ -133,10 +127,7 @@ fn a_name_that_an_operation_will_give_is_given_to_nobody_else() {
         node: new_node(name),
     };
     world.submit(id, replace_plan()).unwrap();
-    for step in 0..3 {
-        world.begin(id, step, 1).unwrap();
-        world.finish(id, step, 1).unwrap();
-    }
+    world.do_first(id, 3);
     assert!(!world.state.metadata.nodes.contains_key(&NodeId(3)));
     let refusal = world.apply(join("db-3")).unwrap_err();
     assert_eq!(refusal.code, codes::NAME_TAKEN);

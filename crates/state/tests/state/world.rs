@@ -102,6 +102,14 @@ impl World {
         self.apply(Command::FinishStep { id, step, term: Term(term), seen: "seen".to_owned() })
     }
 
+    /// Does the first so many steps, under term 1.
+    pub(crate) fn do_first(&mut self, id: OperationId, steps: u32) {
+        for step in 0..steps {
+            self.begin(id, step, 1).unwrap();
+            self.finish(id, step, 1).unwrap();
+        }
+    }
+
     pub(crate) fn fail(&mut self, id: OperationId, step: u32, term: u64) -> Outcome {
         let refusal = Refusal::new(codes::STEP_DEADLINE, "it took too long");
         self.apply(Command::FailStep { id, step, term: Term(term), refusal })
