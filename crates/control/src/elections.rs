@@ -92,6 +92,11 @@ pub async fn follow_elections(control: Control) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        // Until this master has heard of a leader whom a quorum follows, it only knows whom it voted
+        // for last, which may be long ago.
+        if !control.readiness().live().ready {
+            continue;
+        }
         let status = control.raft().status();
         if let Some(leader) = status.leader {
             let look = Look { at: Instant::now(), term: status.term, leader };

@@ -30,16 +30,17 @@ pub enum IdentityRenewalError {
     Adopt(#[from] KeyringError),
 }
 
-/// Whether less than half of a node certificate's lifetime remains.
+/// Whether less than half of a node certificate's lifetime remains, or it is not valid now.
 #[must_use]
 pub fn is_renewal_due(identity: &NodeIdentity, now: Timestamp) -> bool {
     Lifetime::of_pem(&identity.cert_pem).is_none_or(|lifetime| lifetime.has_less_left_than(2, now))
 }
 
-/// Whether a node certificate's lifetime is over, so that no other node takes it any more.
+/// Whether a node certificate is valid now. If not, no other node takes it: its lifetime is over, or
+/// it was signed under a clock that was far ahead, and has not begun.
 #[must_use]
-pub fn is_expired(identity: &NodeIdentity, now: Timestamp) -> bool {
-    Lifetime::of_pem(&identity.cert_pem).is_none_or(|lifetime| lifetime.is_over(now))
+pub fn is_valid(identity: &NodeIdentity, now: Timestamp) -> bool {
+    Lifetime::of_pem(&identity.cert_pem).is_some_and(|lifetime| lifetime.is_valid(now))
 }
 
 /// Has a new key of this node signed by the leader that `channel` goes to, stores the new

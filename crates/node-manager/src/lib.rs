@@ -44,7 +44,7 @@ mod session;
 pub use connector::{ConnectError, MasterConnector};
 pub use dial::{TlsDialer, connect_tls};
 pub use error::NodeManagerError;
-pub use identity_renewal::{IdentityRenewalError, is_expired, is_renewal_due, renew_identity};
+pub use identity_renewal::{IdentityRenewalError, is_renewal_due, is_valid, renew_identity};
 pub use manager::NodeManager;
 pub use masters::KnownMasters;
 pub use options::{NodeIdentityFiles, NodeManagerFolders, NodeManagerOptions, OrdersTold};

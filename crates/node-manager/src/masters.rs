@@ -161,6 +161,19 @@ impl MasterBook {
         self.keep(Record { version: RECORD_VERSION, authority, leader, masters });
     }
 
+    /// The leader of this session says where the masters are now. One that was outranked since is
+    /// not believed.
+    pub(crate) fn welcomed_again(
+        &mut self,
+        leader: NodeId,
+        authority: Authority,
+        masters: BTreeMap<NodeId, String>,
+    ) {
+        if authority >= self.record.authority {
+            self.welcomed(leader, authority, masters);
+        }
+    }
+
     fn keep(&mut self, mut record: Record) {
         record.version = RECORD_VERSION;
         if record == self.record {

@@ -302,7 +302,7 @@ impl VotersSeen {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_master_becomes_three_and_never_two_and_those_that_join_catch_up_by_a_snapshot() {
-    let mut cluster = ClusterBuilder::new(QUORATE).masters(1).start().await;
+    let mut cluster = ClusterBuilder::new(QUORATE).masters(1).node_managers(1).start().await;
     assert!(cluster.masters[0].stop().success());
     let config = cluster.masters[0].root.join("etc/quorate.toml");
     let text = std::fs::read_to_string(&config).unwrap();
@@ -332,6 +332,10 @@ async fn one_master_becomes_three_and_never_two_and_those_that_join_catch_up_by_
         let answer = cluster.rest.get(&cluster.masters[2].url(), &path).await.unwrap();
         assert_eq!(answer.body["value"], json!(n));
     }
+    // The node manager joined when there was but one to tell it of, and has been with it since.
+    assert_eq!(cluster.leader().await, 0);
+    cluster.masters[0].kill();
+    cluster.await_managers().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -440,6 +444,11 @@ async fn masters_are_found_at_new_addresses_followers_and_leaders_alike() {
     })
     .await;
     alone.add_master().await;
-    alone.add_master().await;
+    // One that has only just joined is found where it starts, too.
+    let mut third = alone.joined_master("m3").await;
+    third.internal_port = free_port();
+    third.set_env("QUORATE_INTERNAL_ADDR", &format!("127.0.0.1:{}", third.internal_port));
+    third.start();
+    alone.masters.push(third);
     alone.await_voters(3).await;
 }

@@ -154,6 +154,15 @@ async fn a_refused_joiner_leaves_nothing_behind_and_spends_no_token() {
     refused(&join(&host, &guessed.encode(), key, "m2"), "Q1020", "quorate token create");
     nothing_there();
 
+    // An address at which another master answers.
+    let internal = cluster.masters[0].internal_addr();
+    let mut join_there = host.command(&["join", &good, "--name", "m2"]);
+    join_there.args(["--admin-addr", &host.admin_addr(), "--internal-addr", &internal]);
+    join_there.env("QUORATE_ROOT_KEY", key);
+    refused(&join_there.output().unwrap(), "Q1013", "--advertise");
+    assert_eq!(status_of(&cluster, &good_id).await, "unused");
+    nothing_there();
+
     // A name that is taken is found out last: nothing secret stays, and the token is still good.
     refused(&join(&host, &good, key, "m1"), "Q4009", "--name");
     let left = files_below(&host.root);
@@ -222,4 +231,16 @@ async fn masters_that_were_all_away_until_their_certificates_had_ended_meet_agai
     for master in &cluster.masters {
         assert!(master.log().contains("this master's certificate was renewed"), "{}", master.log());
     }
+    // Those clocks were wrong and are set right: what they signed has not begun.
+    for master in &mut cluster.masters {
+        master.kill();
+    }
+    for master in &mut cluster.masters {
+        master.set_env(CLOCK, "0");
+        master.start();
+    }
+    eventually("three masters that know each other again", SOON, || async {
+        cluster.masters.iter().all(|master| master.call(&["status"]).status.success())
+    })
+    .await;
 }

@@ -186,11 +186,20 @@ impl ProcessCluster {
     /// # Panics
     /// When it cannot join.
     pub async fn join_master(&mut self, name: &str) {
-        let token = self.token("master").await;
-        let mut node = self.new_node(name);
-        join_as_master(&node, &token);
+        let mut node = self.joined_master(name).await;
         node.start();
         self.masters.push(node);
+    }
+
+    /// One more master of that name, which has joined and does not run yet.
+    ///
+    /// # Panics
+    /// When it cannot join.
+    pub async fn joined_master(&self, name: &str) -> NodeHandle {
+        let token = self.token("master").await;
+        let node = self.new_node(name);
+        join_as_master(&node, &token);
+        node
     }
 
     async fn start_managers(&mut self) {

@@ -33,7 +33,7 @@ impl Default for AutopilotOptions {
 
 /// Runs while this master leads.
 pub(super) async fn run(control: Control) {
-    let mut watching = Watching::new(Instant::now());
+    let mut watching = Watching::default();
     loop {
         let now = Instant::now();
         watching.look(&control, now);

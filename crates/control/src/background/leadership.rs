@@ -13,14 +13,15 @@ use tracing::{info, warn};
 use super::watching::Watching;
 use crate::Control;
 
-/// Heartbeats are answered every 40 ms: whoever has answered within this time lives almost certainly.
+/// Whoever has answered within so many heartbeats, or within this time, lives almost certainly.
+const JUST_NOW_HEARTBEATS: u32 = 3;
 const JUST_NOW: Duration = Duration::from_millis(250);
 /// How often to look.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Runs while this master leads.
 pub(super) async fn run(control: Control) {
-    let mut watching = Watching::new(Instant::now());
+    let mut watching = Watching::default();
     loop {
         let now = Instant::now();
         watching.look(&control, now);
@@ -46,7 +47,7 @@ pub(super) async fn run(control: Control) {
 /// close to its log before the others.
 pub(super) fn present_heirs(control: &Control) -> Vec<NodeId> {
     let now = Instant::now();
-    let mut watching = Watching::new(now);
+    let mut watching = Watching::default();
     watching.look(control, now);
     heirs(&watching.leadership_input(control, now))
 }
@@ -61,13 +62,14 @@ impl Control {
     /// Why the last one did not take it, or that this master leads no longer.
     pub async fn hand_over(&self, deadline: Duration) -> Result<Option<NodeId>, MembershipError> {
         let until = Instant::now() + deadline;
+        let just_now = JUST_NOW.max(self.raft().heartbeat() * JUST_NOW_HEARTBEATS);
         let mut tried = BTreeSet::new();
         let mut failed = None;
         while self.leading().is_some() {
             let mut heirs = present_heirs(self);
             let status = self.raft().status();
             let answered = |heir: &NodeId| status.peers.get(heir).and_then(|peer| peer.acked_ago);
-            heirs.sort_by_key(|heir| answered(heir).is_none_or(|ago| ago > JUST_NOW));
+            heirs.sort_by_key(|heir| answered(heir).is_none_or(|ago| ago > just_now));
             let Some(heir) = heirs.iter().find(|heir| !tried.contains(*heir)).copied() else {
                 if heirs.is_empty() || Instant::now() >= until {
                     return failed.map_or(Ok(None), Err);

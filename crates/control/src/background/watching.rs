@@ -17,6 +17,8 @@ use crate::Control;
 /// What was seen of one master.
 #[derive(Debug, Clone, Copy)]
 struct Track {
+    /// Since when this leader knows of it.
+    first_seen: Instant,
     level_since: Option<Instant>,
     steady_since: Option<Instant>,
     /// How far it had got, and since when it has not got further.
@@ -26,17 +28,12 @@ struct Track {
 }
 
 /// Remembers one leader's view; a new term begins a new one.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Watching {
-    begun: Instant,
     tracks: BTreeMap<NodeId, Track>,
 }
 
 impl Watching {
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { begun: now, tracks: BTreeMap::new() }
-    }
-
     /// Looks once; the views below speak of this look.
     pub(crate) fn look(&mut self, control: &Control, now: Instant) {
         let status = control.raft().status();
@@ -47,6 +44,7 @@ impl Watching {
             let live = silent_for(control, &status, *id, Duration::MAX) < MASTER_FRESH_FOR;
             let matched = status.peers.get(id).and_then(|peer| peer.matched).map(|it| it.0);
             let track = self.tracks.entry(*id).or_insert(Track {
+                first_seen: now,
                 level_since: None,
                 steady_since: None,
                 matched,
@@ -73,12 +71,13 @@ impl Watching {
         let status = control.raft().status();
         let state = control.state();
         let policy = &state.metadata.policy;
-        let led_for = now.duration_since(self.begun);
         let passed = |since: Option<Instant>| since.map_or(Duration::ZERO, |at| now - at);
         let mut masters = BTreeMap::new();
         for (id, node) in state.metadata.nodes.iter().filter(|(_, node)| node.roles.master) {
             let voter = status.voters.contains_key(id);
             let track = self.tracks.get(id);
+            // One that joined a moment ago was not silent for as long as this master has led.
+            let known_for = passed(track.map(|track| track.first_seen));
             let address = status.voters.get(id).or_else(|| status.learners.get(id));
             masters.insert(
                 *id,
@@ -88,7 +87,7 @@ impl Watching {
                     lag: lag(control, &status, *id),
                     level_for: passed(track.and_then(|track| track.level_since)),
                     stuck_for: passed(track.map(|track| track.moved_at)),
-                    silent_for: silent_for(control, &status, *id, led_for),
+                    silent_for: silent_for(control, &status, *id, known_for),
                     moved: address.is_some_and(|addr| *addr != node.internal_addr),
                     learner_only: node.learner_only.is_some(),
                     was_started: node.started_at.is_some(),

@@ -1,5 +1,7 @@
 //! Desired state and orders, sent to a node manager whenever they change.
 
+use std::sync::Arc;
+
 use quorate_model::{DesiredInstance, NodeId, NodeOrder, Term};
 use tokio::sync::mpsc;
 
@@ -31,26 +33,17 @@ impl Control {
         Ok(NodeSession { node, messages })
     }
 
-    /// Sends desired state whenever it changes, until this master leads no longer or the session
-    /// is gone.
+    /// Sends desired state, and where the masters are, whenever they change, until this master leads
+    /// no longer or the session is gone.
     async fn feed(&self, node: NodeId, term: Term, sender: &mpsc::Sender<ToNode>) {
         let mut leadership = self.shared.parts.raft.leadership();
         let mut states = self.shared.parts.raft.state();
-        let hint = self.leader_hint();
-        let welcome = ToNode::Welcome {
-            leader: self.shared.parts.node,
-            term,
-            epoch: self.epoch(),
-            masters: hint.masters,
-        };
-        if sender.send(welcome).await.is_err() {
-            return;
-        }
+        let mut welcomed: Option<Arc<Vec<(NodeId, String)>>> = None;
         let mut sent: Option<Vec<DesiredInstance>> = None;
         let mut ordered: Option<NodeOrder> = None;
         let mut level = 0;
         loop {
-            let state = std::sync::Arc::clone(&states.borrow_and_update());
+            let state = Arc::clone(&states.borrow_and_update());
             let still_leads =
                 leadership.borrow_and_update().as_ref().is_some_and(|held| held.term == term);
             if !still_leads {
@@ -61,6 +54,21 @@ impl Control {
                 || !state.metadata.nodes.contains_key(&node)
             {
                 return;
+            }
+            // Said again whenever it changes: a session may outlast every master of its beginning,
+            // and its node manager must find the next leader when this one dies.
+            let masters = self.shared.sessions.masters.of(&state);
+            if welcomed.as_ref() != Some(&masters) {
+                let welcome = ToNode::Welcome {
+                    leader: self.shared.parts.node,
+                    term,
+                    epoch: state.epoch,
+                    masters: masters.to_vec(),
+                };
+                if sender.send(welcome).await.is_err() {
+                    return;
+                }
+                welcomed = Some(masters);
             }
             if level != state.feature_level {
                 level = state.feature_level;

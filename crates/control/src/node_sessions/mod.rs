@@ -5,6 +5,7 @@
 mod actions;
 mod feed;
 mod logs;
+mod masters;
 mod open;
 mod reports;
 
@@ -30,7 +31,7 @@ pub struct LeaderHint {
 /// What a node manager is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToNode {
-    /// The session is with the leader.
+    /// The session is with the leader. Said again when the masters, or their addresses, change.
     Welcome {
         /// The leader.
         leader: NodeId,
@@ -86,14 +87,7 @@ impl Control {
     /// Every master with its internal address.
     #[must_use]
     pub fn leader_hint(&self) -> LeaderHint {
-        let state = self.state();
-        let masters = state
-            .metadata
-            .nodes
-            .iter()
-            .filter(|(_, node)| node.roles.master)
-            .map(|(id, node)| (*id, node.internal_addr.clone()))
-            .collect();
+        let masters = self.shared.sessions.masters.of(&self.state()).to_vec();
         LeaderHint { leader: self.shared.parts.raft.status().leader, masters }
     }
 }

@@ -8,13 +8,15 @@ use std::{
 use quorate_model::NodeId;
 use tokio::sync::mpsc;
 
-use super::{ToNode, logs::LogWaits};
+use super::{ToNode, logs::LogWaits, masters::MastersList};
 
 #[derive(Debug, Default)]
 pub(crate) struct NodeSessions {
     open: Mutex<BTreeMap<NodeId, mpsc::Sender<ToNode>>>,
     /// Who waits for the end of a log.
     pub(super) logs: LogWaits,
+    /// Where the masters are.
+    pub(super) masters: MastersList,
 }
 
 impl NodeSessions {

@@ -154,7 +154,7 @@ fn request(
 /// What autopilot would decide on now; whoever is level at this moment counts as level.
 fn present(control: &Control) -> AutopilotInput {
     let now = Instant::now();
-    let mut watching = Watching::new(now);
+    let mut watching = Watching::default();
     watching.look(control, now);
     let input = watching.autopilot_input(control, now);
     AutopilotInput { stabilization: Duration::ZERO, ..input }

@@ -110,7 +110,7 @@ pub(crate) async fn ensure(
             issued.copy_out(request)
         }
         Err(error) => match (present, lifetime) {
-            (Some(issued), Some(lifetime)) if !lifetime.is_over(now) => {
+            (Some(issued), Some(lifetime)) if lifetime.is_valid(now) => {
                 warn!(%instance, %error, "a certificate cannot be renewed yet");
                 issued.copy_out(request)
             }

@@ -27,16 +27,17 @@ impl Lifetime {
         })
     }
 
-    /// Whether it has ended.
-    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        now >= self.until
+    /// Whether others take the certificate now. It has ended, or has not begun: it was signed under
+    /// a clock that was far ahead and has been set right since.
+    pub(crate) fn is_valid(&self, now: Timestamp) -> bool {
+        self.from <= now && now < self.until
     }
 
-    /// Whether less than this part (1 over `part`) of the whole remains.
+    /// Whether it is not valid, or less than this part (1 over `part`) of the whole remains.
     pub(crate) fn has_less_left_than(&self, part: u32, now: Timestamp) -> bool {
         let (whole, left): (Duration, Duration) =
             (self.until.since(self.from), self.until.since(now));
-        left * part < whole
+        !self.is_valid(now) || left * part < whole
     }
 }
 
@@ -51,8 +52,15 @@ mod tests {
         assert!(lifetime.has_less_left_than(3, Timestamp(7001)));
         assert!(!lifetime.has_less_left_than(2, Timestamp(5500)));
         assert!(lifetime.has_less_left_than(2, Timestamp(5501)));
-        assert!(!lifetime.is_over(Timestamp(9999)));
-        assert!(lifetime.is_over(Timestamp(10_000)));
+    }
+
+    #[test]
+    fn a_certificate_is_valid_from_its_beginning_until_its_end() {
+        let lifetime = Lifetime { from: Timestamp(1000), until: Timestamp(10_000) };
+        let valid = [999, 1000, 9999, 10_000].map(|now| lifetime.is_valid(Timestamp(now)));
+        assert_eq!(valid, [false, true, true, false]);
+        assert!(lifetime.has_less_left_than(2, Timestamp(999)), "it is renewed, too");
+        assert!(!lifetime.has_less_left_than(2, Timestamp(1000)));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use quorate_api::internal::{FromNode, LogAnswer, LogRequest, ToNode, from_node, to_node::Message};
-use quorate_model::{InstanceName, NodeCheckup, NodeOrder, NodeReport};
+use quorate_model::{InstanceName, NodeCheckup, NodeId, NodeOrder, NodeReport};
 use quorate_supervisor::logs;
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use super::{
     SessionsParts,
-    messages::{DesiredList, OrderedAction, Redirected},
+    messages::{DesiredList, OrderedAction, Redirected, authority_of, masters_of},
 };
 use crate::disk::blocking;
 
@@ -112,7 +112,12 @@ impl<'a> Conversation<'a> {
                 });
             }
             Some(Message::Log(request)) => self.answer_log(request),
-            Some(Message::Welcome(_) | Message::Redirect(_)) | None => {}
+            Some(Message::Welcome(welcome)) => self.parts.book.welcomed_again(
+                NodeId(welcome.leader),
+                authority_of(&welcome),
+                masters_of(welcome.masters),
+            ),
+            Some(Message::Redirect(_)) | None => {}
         }
     }
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use quorate_api::internal::{Act, Master, Redirect};
-use quorate_model::{ActionId, DesiredInstance, InstanceName, MemberAction, NodeId};
+use quorate_api::internal::{Act, Master, Redirect, Welcome};
+use quorate_model::{ActionId, DesiredInstance, Epoch, InstanceName, MemberAction, NodeId, Term};
 use serde_json::Value;
+
+use crate::order::Authority;
 
 /// Where a master says the leader is.
 #[derive(Debug)]
@@ -21,6 +23,11 @@ impl From<Redirect> for Redirected {
 
 pub(super) fn masters_of(masters: Vec<Master>) -> BTreeMap<NodeId, String> {
     masters.into_iter().map(|it| (NodeId(it.node_id), it.internal_addr)).collect()
+}
+
+/// In which epoch and term a leader says that it leads.
+pub(super) const fn authority_of(welcome: &Welcome) -> Authority {
+    Authority { epoch: Epoch(welcome.epoch), term: Term(welcome.term) }
 }
 
 /// A desired list as far as it can be read.

@@ -4,7 +4,6 @@ mod conversation;
 mod messages;
 
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -13,7 +12,7 @@ use std::{
 use quorate_api::internal::{
     FromNode, ToNode, node_managers_client::NodeManagersClient, to_node::Message,
 };
-use quorate_model::{Epoch, NodeCheckup, NodeId, NodeOrder, Refusal, Term, codes};
+use quorate_model::{NodeCheckup, NodeId, NodeOrder, Refusal, codes};
 use tokio::{
     sync::{mpsc, watch},
     time::{sleep, timeout},
@@ -24,11 +23,11 @@ use tracing::{debug, info, warn};
 
 use self::{
     conversation::Conversation,
-    messages::{Redirected, masters_of},
+    messages::{Redirected, authority_of, masters_of},
 };
 use crate::{
     MasterConnector, OrdersTold, actions::Actions, board::Board, connector::in_full,
-    keeper::Keeper, link::LeaderLink, masters::MasterBook, order::Authority, pace::Pace,
+    keeper::Keeper, link::LeaderLink, masters::MasterBook, pace::Pace,
 };
 
 /// How long a master may take until it has said whether it leads.
@@ -196,8 +195,7 @@ impl Sessions {
             };
             match message.message {
                 Some(Message::Welcome(welcome)) => {
-                    let authority =
-                        Authority { epoch: Epoch(welcome.epoch), term: Term(welcome.term) };
+                    let authority = authority_of(&welcome);
                     let obeyed = self.parts.book.authority();
                     if authority < obeyed {
                         return Err(End::Failed(format!(
@@ -205,7 +203,7 @@ impl Sessions {
                              before"
                         )));
                     }
-                    let masters: BTreeMap<_, _> = masters_of(welcome.masters);
+                    let masters = masters_of(welcome.masters);
                     self.parts.book.welcomed(NodeId(welcome.leader), authority, masters);
                     return Ok(Session { out, inbound });
                 }

@@ -10,7 +10,9 @@ use std::{
 };
 
 use quorate_model::{ExitStatus, InstanceName, InstanceObservation, NodeId, ProcessState};
-use quorate_node_manager::{NodeManager, NodeManagerError, NodeManagerFolders, NodeManagerOptions};
+use quorate_node_manager::{
+    KnownMasters, NodeManager, NodeManagerError, NodeManagerFolders, NodeManagerOptions,
+};
 use quorate_supervisor::{StopSignal, Supervisor};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
@@ -69,6 +71,11 @@ impl Host {
             .spawn()
             .unwrap();
         ManagedApart(child)
+    }
+
+    /// The masters that the node manager will ask after a restart.
+    pub(crate) fn known_masters(&self) -> Vec<NodeId> {
+        KnownMasters::load(&self.path("data")).unwrap().masters.into_keys().collect()
     }
 
     pub(crate) fn read(&self, below: &str) -> String {

@@ -159,6 +159,16 @@ impl FakeMaster {
         self.send(message);
     }
 
+    /// Says again, in the session, that it leads and which masters it knows.
+    pub(crate) fn welcome_again(&self) {
+        let said = self.said();
+        let (epoch, term) = said.leads.unwrap();
+        let message =
+            Message::Welcome(Welcome { leader: said.node.0, term, epoch, masters: said.masters() });
+        drop(said);
+        self.send(message);
+    }
+
     pub(crate) fn ask_log(&self, request: u64, instance: &str, max_bytes: u64) -> LogAnswer {
         self.send(Message::Log(LogRequest { request, instance: instance.into(), max_bytes }));
         let mut answer = None;

@@ -47,6 +47,24 @@ fn a_dead_leaders_successor_is_found_within_three_seconds() {
 }
 
 #[test]
+fn masters_that_came_during_a_session_are_asked_when_its_leader_dies() {
+    let host = Host::new();
+    let (first, second) = (FakeMaster::leader(1, 1, 1), FakeMaster::follower(2));
+    first.knows(Some(1), &[&first]);
+    second.knows(Some(1), &[&first, &second]);
+    let manager = host.manage(&[&first]);
+    first.report("a report", |_| true);
+    first.knows(Some(1), &[&first, &second]);
+    first.welcome_again();
+    until("the second master is kept", || host.known_masters() == [first.node, second.node]);
+    first.die();
+    until("a question to the second", || second.sessions() >= 1);
+    second.lead(1, 2);
+    second.report("a report", |_| true);
+    manager.stop();
+}
+
+#[test]
 fn a_leader_that_steps_down_passes_its_node_managers_on() {
     let host = Host::new();
     let (first, second) = (FakeMaster::leader(1, 1, 1), FakeMaster::leader(2, 1, 2));

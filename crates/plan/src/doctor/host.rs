@@ -175,6 +175,13 @@ fn certificate(now: Timestamp, name: &str, host: &HostCheckup) -> Vec<Finding> {
         let seen = format!("the certificate of {name} ended at {until}");
         return vec![CERTIFICATES.problem(name, seen, &fix)];
     }
+    if let Some(from) = host.certificate_from.filter(|from| *from > now) {
+        let seen = format!("the certificate of {name} is valid only from {from}");
+        let fix = format!(
+            "see which clock is wrong: on {name}, timedatectl; a master then renews it by itself, a node manager is to join anew: quorate join TOKEN"
+        );
+        return vec![CERTIFICATES.problem(name, seen, &fix)];
+    }
     let seen = format!("the certificate of {name} ends at {until}, in {} days", left / DAY_MS);
     if left < whole / 20 {
         vec![CERTIFICATES.problem(name, seen, &fix)]

@@ -115,7 +115,9 @@ fn ports(facts: &DoctorFacts<'_>) -> Vec<Finding> {
         facts.masters.iter().filter(|(_, answer)| answer.is_err()).map(|(id, _)| *id).collect();
     for (id, answer) in facts.everybody() {
         let name = facts.name(id);
-        for reach in &answer.checkup.reaches {
+        // A node manager looked some time ago: what it tried may have been removed since.
+        let stays = |node: &quorate_model::NodeId| facts.state.metadata.nodes.contains_key(node);
+        for reach in answer.checkup.reaches.iter().filter(|reach| stays(&reach.node)) {
             tried += 1;
             if reach.error.is_empty() || silent.contains(&reach.node) {
                 continue;

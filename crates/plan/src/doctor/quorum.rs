@@ -161,13 +161,17 @@ fn agreement(facts: &DoctorFacts<'_>) -> Vec<Finding> {
 }
 
 fn states(facts: &DoctorFacts<'_>) -> Vec<Finding> {
-    let mut by_index = BTreeMap::<u64, BTreeMap<&str, Vec<NodeId>>>::new();
-    for (id, it) in master_answers(facts).filter(|(_, it)| !it.state_digest.is_empty()) {
-        let digests = by_index.entry(it.state_index).or_default();
-        digests.entry(&it.state_digest).or_default().push(id);
+    // Another version may write the same state in other bytes, so only equal ones are compared.
+    let mut comparable = BTreeMap::<(u64, &str), BTreeMap<&str, Vec<NodeId>>>::new();
+    for (id, answer) in facts.answers() {
+        let Some(it) = answer.checkup.master.as_ref() else { continue };
+        if !it.state_digest.is_empty() {
+            let digests = comparable.entry((it.state_index, &answer.checkup.version)).or_default();
+            digests.entry(&it.state_digest).or_default().push(id);
+        }
     }
     let mut found = Vec::new();
-    for (index, digests) in &by_index {
+    for ((index, _), digests) in &comparable {
         if digests.len() > 1 {
             let parts: Vec<String> = digests
                 .iter()
@@ -186,9 +190,9 @@ fn states(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     if !found.is_empty() {
         return found;
     }
-    let compared = by_index.iter().max_by_key(|(_, digests)| digests.values().flatten().count());
+    let compared = comparable.iter().max_by_key(|(_, digests)| digests.values().flatten().count());
     match compared {
-        Some((index, digests)) => {
+        Some(((index, _), digests)) => {
             let same = digests.values().flatten().count();
             let all = facts.answers().count();
             if all == 1 && facts.masters.len() > 1 {
@@ -201,9 +205,13 @@ fn states(facts: &DoctorFacts<'_>) -> Vec<Finding> {
                 return vec![STATE_EQUAL.finding(Severity::Ok, seen)];
             }
             let seen = format!(
-                "{same} of {all} masters were seen at the same log index ({index}) and have the same state; the others were writing or behind"
+                "{same} of {all} masters were seen at the same log index ({index}) and with the same version, and have the same state; the others were writing or behind, or run another version"
             );
-            vec![STATE_EQUAL.info("", seen, "ask again when less is written: quorate doctor")]
+            vec![STATE_EQUAL.info(
+                "",
+                seen,
+                "ask again when less is written, and no upgrade runs: quorate doctor",
+            )]
         }
         None => vec![STATE_EQUAL.info("", "no state was compared: nobody answered", "")],
     }

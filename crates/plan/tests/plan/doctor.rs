@@ -272,7 +272,7 @@ fn everything_at_once_can_still_be_read() {
 fn each_rule_finds_what_it_is_for() {
     /// What is changed, how, and which findings of which severity it gives.
     type Row<'a> = (&'a str, fn(&mut World), &'a [(&'a str, &'a str)]);
-    let table: [Row<'_>; 27] = [
+    let table: [Row<'_>; 29] = [
         ("a term differs", |w| w.master(3).term = 9, &[("masters-agree", "problem")]),
         ("a leader differs", |w| w.master(3).leader = None, &[("masters-agree", "problem")]),
         ("voters differ", |w| w.master(3).voters.truncate(2), &[("masters-agree", "problem")]),
@@ -293,6 +293,14 @@ fn each_rule_finds_what_it_is_for() {
                 w.master(3).state_index = 4998;
             },
             &[],
+        ),
+        (
+            "a state that another version wrote in other bytes",
+            |w| {
+                w.master(3).state_digest = "0000".to_owned();
+                w.answer(3).checkup.version = "0.2.0".to_owned();
+            },
+            &[("versions", "warning")],
         ),
         ("a few elections", |w| w.master(2).elections = 5, &[]),
         ("elections again and again", |w| w.master(2).elections = 6, &[("leadership", "warning")]),
@@ -374,6 +382,14 @@ fn each_rule_finds_what_it_is_for() {
                 host.certificate_until = Some(Timestamp(NOW.0 + 20 * DAY_MS));
             },
             &[("certificates", "warning")],
+        ),
+        (
+            "a certificate that has not begun",
+            |w| {
+                let host = &mut w.answer(3).checkup.host;
+                host.certificate_from = Some(Timestamp(NOW.0 + 5 * DAY_MS));
+            },
+            &[("certificates", "problem")],
         ),
         (
             "an authority that ends",

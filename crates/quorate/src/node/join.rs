@@ -68,6 +68,9 @@ pub(crate) async fn run(
     let sealed = if role.is_master() { Some(check_root_key(&joining)?) } else { None };
     refuse_ports_of_no_master(&args.address, role)?;
     let config = NodeConfig::of_flags(&args.address, role)?;
+    if role.is_master() && is_new {
+        refuse_address_of_another(&token, &config.advertised_internal()?).await?;
+    }
     folders.create()?;
     let _lock = lock_data_folder(&folders.data)?;
     // Another join may have ended while this one spoke with the masters.
@@ -102,11 +105,10 @@ pub(crate) async fn run(
     if let Some(sealed) = sealed {
         store_sealed(&folders.keyring_file(), &sealed).map_err(|error| Refusal::from(&error))?;
     }
-    if role.is_node_manager() {
-        let masters = joined.masters.iter().map(|m| (NodeId(m.node_id), m.internal_addr.clone()));
-        KnownMasters::store_first(&folders.node_manager(), masters.collect())
-            .map_err(|error| error.refusal())?;
-    }
+    // A master, too: it may start at another address than it joined with, and has to tell somebody.
+    let masters = joined.masters.iter().map(|m| (NodeId(m.node_id), m.internal_addr.clone()));
+    KnownMasters::store_first(&folders.node_manager(), masters.collect())
+        .map_err(|error| error.refusal())?;
     if joined.epoch > 0 {
         let epoch = recovery::OwnEpoch { epoch: Epoch(joined.epoch), ..Default::default() };
         recovery::store_epoch(folders, epoch)?;
@@ -181,6 +183,28 @@ struct NotIn {
     /// Whether the masters hold nothing of this joiner: it neither waits at the door nor may have
     /// come in by an answer that was lost.
     is_final: bool,
+}
+
+/// How long a node may take to answer at the address that this one wants for itself.
+const ANOTHER_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Two masters that are looked for at one address would each be taken for the other. A dead one's
+/// address may be taken over: there nobody answers.
+async fn refuse_address_of_another(token: &JoinToken, addr: &str) -> Result<(), Refusal> {
+    let (tls, _) = enrolment_client_tls(token.ca, token.cluster, &system_clock())
+        .map_err(|error| Refusal::from(&error))?;
+    let answer = dial::connect_any(tls, token.cluster, addr);
+    match tokio::time::timeout(ANOTHER_DEADLINE, answer).await {
+        Ok(Ok(_)) => Err(Refusal::new(
+            codes::ADDRESS_IN_USE,
+            format!("a master of this cluster answers at {addr} already"),
+        )
+        .cause("the others would look for this host's master there, too; nothing was done")
+        .hint(
+            "say where this host is reached: --advertise HOST, and --internal-addr for the port",
+        )),
+        Ok(Err(_)) | Err(_) => Ok(()),
+    }
 }
 
 /// Asks until it is in, waiting for a person's approval if one is needed.

@@ -144,6 +144,12 @@ impl RaftNode {
         self.inner.shared.published.state()
     }
 
+    /// How often a leader lets the others hear of it.
+    #[must_use]
+    pub fn heartbeat(&self) -> Duration {
+        Duration::from_millis(self.inner.shared.options.heartbeat_ms)
+    }
+
     /// How this node stands at the moment.
     #[must_use]
     pub fn status(&self) -> RaftStatus {

@@ -1,12 +1,12 @@
 //! Tells the cluster where this master is.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use futures_util::future::join_all;
 use quorate_api::internal::{AnnounceRequest, nodes_client::NodesClient};
 use quorate_control::{Control, use_cases::nodes};
 use quorate_model::{Generation, NodeId, NodeRoles, Refusal, codes};
-use quorate_node_manager::OrdersTold;
+use quorate_node_manager::{KnownMasters, OrdersTold};
 use quorate_state::NewNode;
 use tracing::{debug, info, warn};
 
@@ -34,13 +34,20 @@ pub(super) fn new_node(config: &NodeConfig, told: &OrdersTold) -> Result<NewNode
 }
 
 /// Tells the cluster where this master is: itself once it is ready, before that every other master
-/// that can be reached, since a leader that does not find this one cannot make it ready.
-pub(super) async fn announce(control: Control, dialer: dial::NodeDialer, node: NewNode) {
+/// that can be reached, since a leader that does not find this one cannot make it ready. `book` is
+/// the folder in which a join left where the masters are.
+pub(super) async fn announce(
+    control: Control,
+    dialer: dial::NodeDialer,
+    book: PathBuf,
+    node: NewNode,
+) {
+    let first = KnownMasters::load(&book).unwrap_or_default().masters;
     // That it has obeyed its order means that it is ready again, and so is not said before.
     let on_its_way = NewNode { obeyed: Generation(0), ..node.clone() };
     let is_recorded = tokio::select! {
         () = control.readiness().opened() => false,
-        () = tell_others(&control, &dialer, &on_its_way) => {
+        () = tell_others(&control, &dialer, &first, &on_its_way) => {
             control.readiness().opened().await;
             nodes::is_announced(&control, &node)
         }
@@ -55,10 +62,20 @@ pub(super) async fn announce(control: Control, dialer: dial::NodeDialer, node: N
 }
 
 /// Returns once it is recorded. All others are told meanwhile: one that does not find this master
-/// may be the only one that can lead.
-async fn tell_others(control: &Control, dialer: &dial::NodeDialer, node: &NewNode) {
+/// may be the only one that can lead. `first` are those to tell while this master has no state: it
+/// joined a moment ago.
+async fn tell_others(
+    control: &Control,
+    dialer: &dial::NodeDialer,
+    first: &BTreeMap<NodeId, String>,
+    node: &NewNode,
+) {
     loop {
-        let others = nodes::other_masters(control);
+        let mut others = nodes::other_masters(control);
+        if others.is_empty() {
+            others = first.iter().map(|(other, addr)| (*other, addr.clone())).collect();
+            others.retain(|(other, _)| *other != control.node());
+        }
         let telling =
             others.iter().map(|(other, addr)| tell(dialer, *other, addr, node, Record::Nothing));
         let recording = async {

@@ -9,7 +9,7 @@ use std::{
 use quorate_control::{Control, use_cases::certificates};
 use quorate_keyring::identity::{NodeIdentity, NodeKey, ReloadableIdentity};
 use quorate_model::{Clock, Refusal};
-use quorate_node_manager::{is_expired, is_renewal_due};
+use quorate_node_manager::{is_renewal_due, is_valid};
 use tracing::{info, warn};
 
 use super::SystemClock;
@@ -20,8 +20,9 @@ const RENEWAL_EVERY: Duration = Duration::from_secs(60);
 /// Renews this master's certificate when half of its lifetime is over; it holds the authority.
 ///
 /// Otherwise it waits until the cluster is ready, so that a master that was removed learns of it
-/// first. But masters that were all away until their certificates had ended would never hear of each
-/// other again: then each signs its own. That lets nobody in who was removed, since it is its id that
+/// first. But masters that were all away until their certificates had ended, or that had them signed
+/// under clocks that were far ahead and are right again, would never hear of each other: then each
+/// signs its own. That lets nobody in who was removed, since it is its id that
 /// is refused.
 pub(super) async fn keep_renewed(
     control: Control,
@@ -31,7 +32,7 @@ pub(super) async fn keep_renewed(
     loop {
         tokio::select! {
             () = control.readiness().opened() => {}
-            () = expired(&identity) => {}
+            () = invalid(&identity) => {}
         }
         if is_renewal_due(&identity.current(), SystemClock.now()) {
             match renew(&control, &identity, &folder) {
@@ -43,8 +44,8 @@ pub(super) async fn keep_renewed(
     }
 }
 
-async fn expired(identity: &ReloadableIdentity) {
-    while !is_expired(&identity.current(), SystemClock.now()) {
+async fn invalid(identity: &ReloadableIdentity) {
+    while is_valid(&identity.current(), SystemClock.now()) {
         tokio::time::sleep(RENEWAL_EVERY).await;
     }
 }

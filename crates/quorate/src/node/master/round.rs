@@ -110,7 +110,8 @@ impl Round<'_> {
             self.folders.identity(),
         ));
         let this = new_node(self.config, &self.orders.told().borrow())?;
-        let announcing = tokio::spawn(announce(control.clone(), dialer, this));
+        let announcing =
+            tokio::spawn(announce(control.clone(), dialer, self.folders.node_manager(), this));
         let ordered = tokio::spawn(self.orders.clone().read_state(control.clone()));
         let ends = tokio::spawn(self.orders.clone().tell_state(control.clone()));
         let telling = tokio::spawn(follow_master(control.clone(), self.reporter.clone()));
