@@ -379,3 +379,62 @@ async fn abort(cluster: &ProcessCluster, id: &str) {
     let operation: Value = cluster.await_operation(id, OPERATION).await;
     assert_eq!(operation["status"], "aborted", "{operation:#}");
 }
+
+/// A node that runs as a daemon of its own; it ends with the test.
+struct Daemon<'a>(&'a NodeHandle);
+
+impl Daemon<'_> {
+    fn pid(&self) -> Option<i32> {
+        let runs = fs::read_dir(self.0.root.join("run")).ok()?;
+        let mut files = runs.flatten().map(|entry| entry.path());
+        let file = files.find(|path| path.extension().is_some_and(|it| it == "pid"))?;
+        fs::read_to_string(file).ok()?.lines().next()?.parse().ok()
+    }
+}
+
+impl Drop for Daemon<'_> {
+    fn drop(&mut self) {
+        let _stopped = self.0.call(&["stop"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_whose_new_binary_crashes_is_started_again_with_the_binary_of_before() {
+    let binaries = Binaries::new();
+    let mut cluster = ClusterBuilder::new(QUORATE).masters(1).start().await;
+    let before = versions(&cluster).await;
+    assert!(cluster.masters[0].stop().success());
+    let _started = cluster.masters[0].must(&["start", "--timeout", "60s"]);
+    let daemon = Daemon(&cluster.masters[0]);
+    let first = daemon.pid().unwrap();
+
+    let crashing = binaries.make("crashing", "version=0.9.3 level=1 behaviour=crash");
+    let more = ["--masters", "--yes", "--detach", "--accept-interruption"];
+    let (code, _, said) = upgrade(&cluster, &crashing, &more);
+    assert_eq!(code, Some(5), "{said}");
+    let id = newest(&cluster).await;
+    let stuck = cluster.await_operation(&id, OPERATION).await;
+    assert_eq!((&stuck["status"], &stuck["refusal"]["code"]), (&json!("stuck"), &json!("Q2141")));
+    assert!(stuck["refusal"]["cause"].as_str().unwrap().contains("ended before"), "{stuck:#}");
+    let second = daemon.pid().unwrap();
+    assert_ne!(first, second, "it did not crash");
+    assert_eq!(versions(&cluster).await, before);
+    abort(&cluster, &id).await;
+
+    // One that is well leaves no guard behind, and what is stopped stays so.
+    let good = binaries.make("good", "version=0.9.4 level=1");
+    let more = ["--masters", "--yes", "--accept-interruption"];
+    let (code, _, said) = upgrade(&cluster, &good, &more);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(daemon.pid(), Some(second));
+    let root = cluster.masters[0].root.to_str().unwrap().to_owned();
+    let processes = || {
+        let lines = fs::read_dir("/proc").unwrap().flatten();
+        let lines = lines.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+        let lines = lines.map(|line| String::from_utf8_lossy(&line).into_owned());
+        lines.filter(|line| line.contains("--background") && line.contains(&root)).count()
+    };
+    eventually("no guard", OPERATION, || async { processes() == 1 }).await;
+    let _stopped = cluster.masters[0].must(&["stop"]);
+    assert_eq!(processes(), 0);
+}

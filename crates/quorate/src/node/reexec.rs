@@ -50,6 +50,17 @@ impl Image {
         &self.program
     }
 
+    /// The command line without the program's name.
+    pub(super) fn arguments(&self) -> &[OsString] {
+        &self.arguments
+    }
+
+    /// The command line of the node that a guard watches.
+    pub(super) fn without_guard(mut self) -> Self {
+        self.arguments.retain(|word| !word.as_encoded_bytes().starts_with(b"--guard="));
+        self
+    }
+
     /// The same command line for another file.
     pub(super) fn with_program(mut self, program: PathBuf) -> Self {
         self.program = program;

@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 
 use super::{
     FolderArgs, Folders, NodeConfig,
-    binary::{self, Trial},
+    binary::{self, Guarded, Trial},
     dial::NodeDialer,
     init::no_node_yet,
     level, manager, master,
@@ -44,6 +44,9 @@ pub(crate) struct RunArgs {
     /// Leave the session of whoever started this one, and log to the log folder
     #[arg(long, hide = true)]
     pub(crate) background: bool,
+    /// Start the node again if this process, PID.START, crashes as another binary
+    #[arg(long, hide = true)]
+    pub(super) guard: Option<Guarded>,
 }
 
 /// Where a master listens, other than its configuration says.
@@ -69,7 +72,14 @@ pub(crate) fn run(args: &RunArgs, folders: &Folders) -> Result<(), Refusal> {
 }
 
 fn run_node(args: &RunArgs, folders: &Folders) -> Result<(), Refusal> {
-    let image = Image::of_this_process()?;
+    let mut image = Image::of_this_process()?;
+    if let Some(node) = args.guard {
+        image = image.without_guard();
+        return if binary::stand_by(folders, node)? { Err(image.begin_anew()) } else { Ok(()) };
+    }
+    if args.background {
+        binary::post_guard(folders, &image);
+    }
     // Another binary may have to go on from here, before this one has done anything.
     let trial = binary::follow(folders, &image)?;
     level::refuse_too_old(folders)?;
@@ -108,6 +118,9 @@ fn run_node(args: &RunArgs, folders: &Folders) -> Result<(), Refusal> {
     if let Err(refusal) = result {
         // It was ordered to begin anew, which is the best that can be done now as well.
         warn!(code = %refusal.code, "it did not stop cleanly: {refusal}");
+    }
+    if args.background && anew == Anew::Followed {
+        binary::post_guard(folders, &image);
     }
     Err(begin_anew(anew, image, folders))
 }

@@ -2,9 +2,10 @@
 //!
 //! `store` keeps binaries by their digests, `look` asks one what it is, `fetch` takes one from a
 //! master, `record` says which one a start goes on as and which attempt is under way, `trial` sees
-//! an attempt through (docs/adr/0010).
+//! an attempt through, `guard` starts a daemon again that crashed in one (docs/adr/0010).
 
 mod fetch;
+mod guard;
 mod look;
 #[cfg(debug_assertions)]
 mod pretence;
@@ -15,6 +16,7 @@ mod trial;
 use quorate_model::{BinaryFacts, FeatureLevels};
 
 pub(super) use fetch::{Staging, stage};
+pub(super) use guard::{Guarded, post as post_guard, stand_by};
 pub(super) use record::{attempted, begin_attempt, installed};
 pub(super) use store::Binaries;
 pub(crate) use store::digest_of;

@@ -1,0 +1,113 @@
+//! Watches a daemon that tries another binary, and starts the node again when that crashes.
+//!
+//! Under systemd, or in a container, somebody starts a crashed node again, and that start goes back
+//! to the binary of before. A node that was started with `quorate start` has nobody. So the program
+//! it runs stands beside it until the attempt is settled (docs/adr/0010).
+
+use std::{
+    process::{Command, Stdio},
+    str::FromStr,
+    time::Duration,
+};
+
+use quorate_model::{Refusal, codes};
+use quorate_supervisor::ProcessIdentity;
+use tracing::warn;
+
+use super::record::Record;
+use crate::node::{
+    Folders,
+    reexec::Image,
+    report::{Phase, ProcessReport},
+};
+
+/// How often it is looked whether the attempt is settled.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The process of a node, as a guard's command line names it: `PID.START`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::node) struct Guarded(ProcessIdentity);
+
+impl FromStr for Guarded {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (pid, start) = text.split_once('.')?;
+            Some(ProcessIdentity { pid: pid.parse().ok()?, start_ticks: start.parse().ok()? })
+        };
+        parse().map(Self).ok_or_else(|| "not PID.START".to_owned())
+    }
+}
+
+/// Starts a guard when this very process is about to try another binary. Without one the attempt
+/// goes on all the same: then a crash needs somebody who starts the node again.
+pub(in crate::node) fn post(folders: &Folders, image: &Image) {
+    let is_due = |record: Record| record.attempt.is_some_and(|it| it.begun_by.is_none());
+    if !Record::load(folders).is_ok_and(|record| record.is_some_and(is_due)) {
+        return;
+    }
+    let me = std::process::id();
+    let Ok(Some(ProcessIdentity { pid, start_ticks })) = ProcessIdentity::of(me) else { return };
+    let mut guard = Command::new(image.program());
+    guard.args(image.arguments()).arg(format!("--guard={pid}.{start_ticks}"));
+    guard.stdin(Stdio::null()).stdout(Stdio::null()).current_dir("/");
+    // The program that comes next buries it.
+    if let Err(error) = guard.spawn() {
+        warn!(%error, "nobody will start this node again if the new binary crashes");
+    }
+}
+
+/// Waits until the attempt of a process is settled or the process has ended. True when it has
+/// crashed: the node is to be started again.
+pub(in crate::node) fn stand_by(
+    folders: &Folders,
+    Guarded(node): Guarded,
+) -> Result<bool, Refusal> {
+    let failed = |error: std::io::Error| {
+        Refusal::new(codes::INTERNAL, "the node's process cannot be watched")
+            .cause(error.to_string())
+    };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(async {
+        let ended = node.ended();
+        tokio::pin!(ended);
+        loop {
+            tokio::select! {
+                ended = &mut ended => return ended.map_err(failed),
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            if !is_open(folders) {
+                return Ok(());
+            }
+        }
+    })?;
+    Ok(is_open(folders) && !was_stopped(folders, node))
+}
+
+/// Whether the attempt is neither confirmed nor given up.
+fn is_open(folders: &Folders) -> bool {
+    Record::load(folders).is_ok_and(|record| record.is_some_and(|it| it.attempt.is_some()))
+}
+
+/// Whether the process ended because a person, or it itself, wanted it to.
+fn was_stopped(folders: &Folders, node: ProcessIdentity) -> bool {
+    ProcessReport::load(folders).is_some_and(|report| {
+        report.pid == node.pid && matches!(report.phase, Phase::Stopping | Phase::Ended)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_named_by_its_pid_and_its_start() {
+        let guarded = Guarded(ProcessIdentity { pid: 71, start_ticks: 905 });
+        assert_eq!("71.905".parse(), Ok(guarded));
+        for text in ["", "71", "71.", ".905", "71.x", "-1.905"] {
+            assert!(text.parse::<Guarded>().is_err(), "{text}");
+        }
+    }
+}
