@@ -14,9 +14,10 @@ use crate::{
 
 /// Show the state of the quorum, of the nodes, and what is wrong
 ///
-/// Exits with 0 when everything is healthy, 1 when something is not, 4 when no quorum of masters
-/// acts or none can be reached, so that a cron line can trust it. Where no quorum answers, and on
-/// a host with a node manager only, it shows what this host knows: what is missing, what to do.
+/// Exits with 0 when everything is healthy, 1 when something is not or nobody is logged in at
+/// --server, 4 when no quorum of masters acts or none can be reached, so that a cron line can trust
+/// it. Where no quorum answers, and on a host with a node manager only, it shows what this host
+/// knows: what is missing, what to do.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
     /// Show it again as it changes, until Ctrl-C: redrawn in a terminal, else a line per change
