@@ -94,7 +94,10 @@ impl ClientError {
             Self::Unreachable { what, reason } => {
                 Refusal::new(codes::MASTER_UNREACHABLE, format!("no master answers at {what}"))
                     .cause(reason)
-                    .hint("is it running there? another master: --server http://HOST:8080")
+                    .hint(
+                        "does a master run there, and can its admin port be reached from here? \
+                         another master: --server http://HOST:8080",
+                    )
             }
             Self::Interrupted { what, reason } => Refusal::new(
                 codes::OUTCOME_UNKNOWN,

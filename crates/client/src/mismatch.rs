@@ -9,7 +9,7 @@ use quorate_model::{Refusal, codes};
 pub enum Mismatch {
     /// `https://` met a port that speaks no TLS.
     NoTls,
-    /// `http://` met a port that does not answer in HTTP: one that wants TLS, for instance.
+    /// The port does not answer in HTTP: `http://` met one that wants TLS, or it is the internal one.
     NoHttp,
     /// `https://` met a certificate that this host does not trust.
     Untrusted {
@@ -21,12 +21,16 @@ pub enum Mismatch {
 impl Mismatch {
     /// What a failed request says about it; nothing when it failed for other reasons.
     pub(crate) fn of(error: &(dyn Error + 'static)) -> Option<Self> {
-        use rustls::{Error as Tls, InvalidMessage};
+        use rustls::{AlertDescription, Error as Tls, InvalidMessage};
         match find::<Tls>(error) {
             // The first bytes are those of no TLS record, but of `HTTP/1.1 400 Bad Request`.
             Some(Tls::InvalidMessage(
                 InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
             )) => return Some(Self::NoTls),
+            // The internal port, which speaks TLS, and within it nothing that is meant for people.
+            Some(Tls::AlertReceived(AlertDescription::NoApplicationProtocol)) => {
+                return Some(Self::NoHttp);
+            }
             Some(error @ Tls::InvalidCertificate(_)) => {
                 return Some(Self::Untrusted { reason: error.to_string() });
             }
@@ -66,7 +70,7 @@ impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoTls => f.write_str("it was asked by https:// and answered without TLS"),
-            Self::NoHttp => f.write_str("it was asked by http:// and answered something else"),
+            Self::NoHttp => f.write_str("it was asked in HTTP and answered in something else"),
             Self::Untrusted { reason } => f.write_str(reason),
         }
     }
