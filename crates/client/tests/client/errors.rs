@@ -48,7 +48,7 @@ async fn a_url_of_the_wrong_kind_is_told_at_once_with_the_right_one() {
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut request = [0; 1024];
-        stream.read(&mut request).await.unwrap();
+        assert!(stream.read(&mut request).await.unwrap() > 0);
         stream.write_all(&[0x15, 3, 3, 0, 2, 2, 70]).await.unwrap();
     });
     let client = Client::new(format!("http://{addr}").parse().unwrap()).unwrap();

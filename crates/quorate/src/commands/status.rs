@@ -4,7 +4,7 @@ use std::{io::IsTerminal, time::Duration};
 
 use quorate_api::{exit, rest::StatusView};
 use quorate_client::{Client, ClientError};
-use quorate_model::Clock;
+use quorate_model::{Clock, codes};
 
 use super::Session;
 use crate::{
@@ -72,7 +72,8 @@ fn exit_code(view: &StatusView) -> u8 {
 }
 
 pub(super) fn unanswered(error: ClientError) -> Failure {
-    let nobody = error.is_transient();
+    // What answers there and is no master is nobody as well.
+    let nobody = error.is_transient() || error.code() == codes::MASTER_UNREACHABLE;
     let failure = Failure::from(error);
     if nobody { failure.exiting(exit::NO_QUORUM) } else { failure }
 }
@@ -80,7 +81,7 @@ pub(super) fn unanswered(error: ClientError) -> Failure {
 impl Failure {
     /// Nobody to ask is, for somebody who asks for the quorum, no quorum.
     pub(super) fn without_quorum(self) -> Self {
-        if self.body.code == quorate_model::codes::MASTER_UNREACHABLE {
+        if self.body.code == codes::MASTER_UNREACHABLE {
             return self.exiting(exit::NO_QUORUM);
         }
         self
@@ -146,5 +147,7 @@ mod tests {
         assert_eq!(exit_code(&view), exit::NO_QUORUM);
         let unreachable = ClientError::Unreachable { what: "x".to_owned(), reason: "y".to_owned() };
         assert_eq!(unanswered(unreachable).exit, exit::NO_QUORUM);
+        let foreign = ClientError::Foreign { what: "x".to_owned(), reason: "y".to_owned() };
+        assert_eq!(unanswered(foreign).exit, exit::NO_QUORUM);
     }
 }
