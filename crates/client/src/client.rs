@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use crate::{
-    ClientError, Endpoint,
+    ClientError, Endpoint, Mismatch,
     call::{Call, Repeat},
     connection::Connection,
     error::innermost,
@@ -25,6 +25,8 @@ use crate::{
 const RETRY_FOR: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// A master without a leader says so after 10 s.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(12);
 
 type OnRetry = Arc<dyn Fn(&ClientError) + Send + Sync>;
 
@@ -173,14 +175,22 @@ impl Client {
         let mut doubt: Option<ClientError> = None;
         loop {
             let mut last = None;
+            let began = Instant::now();
             for _ in 0..self.connections.len() {
                 let patience = call.timeout.map(|timeout| match call.repeat {
                     Repeat::Read => timeout,
-                    // An attempt ends with the deadline, but is given the time to be answered.
-                    _ => timeout.min((deadline - Instant::now()).max(LONGEST_PAUSE)),
+                    // An attempt ends with the deadline, but is given the time to be answered: what
+                    // a master says would not have been done would be of unknown outcome otherwise.
+                    _ => timeout.min((deadline - Instant::now()).max(ANSWERED_WITHIN)),
                 });
                 let error = match self.attempt(call, key.as_deref(), patience, want).await {
                     Attempt::Answered(answer) => return Ok(answer),
+                    // What is no master any more did nothing; another one is.
+                    Attempt::Final(error)
+                        if error.code() == codes::NODE_REMOVED && self.connections.len() > 1 =>
+                    {
+                        error
+                    }
                     Attempt::Final(error) => return Err(error),
                     Attempt::NotDone(error) => error,
                     Attempt::Unknown(error) if call.repeat == Repeat::NotDone => return Err(error),
@@ -197,7 +207,10 @@ impl Client {
                 (Some(error), _) => error,
                 (None, _) => return Err(self.foreign("there is no server".to_owned())),
             };
-            if Instant::now() + pause > deadline {
+            // A round that may take as long as this one must end in time, too. Only a doubt is worth
+            // every attempt there is: the next may be the one that knows.
+            let round = if doubt.is_none() { began.elapsed() } else { Duration::ZERO };
+            if Instant::now() + pause + round > deadline {
                 return Err(doubt.unwrap_or_else(|| self.of_all_servers(error)));
             }
             if let Some(told) = &self.on_retry {
@@ -251,18 +264,24 @@ impl Client {
                 Attempt::Answered(Answer::Stream(response))
             }
             Ok(response) => read(connection, response, want).await,
-            Err(error) if error.is_connect() => Attempt::NotDone(ClientError::Unreachable {
-                what: connection.name.clone(),
-                reason: innermost(&error),
-            }),
-            Err(error) if error.is_builder() => {
-                Attempt::Final(ClientError::Invalid { reason: innermost(&error) })
-            }
-            Err(error) => Attempt::Unknown(ClientError::Interrupted {
-                what: connection.name.clone(),
-                reason: innermost(&error),
-            }),
+            Err(error) => failed(connection, &error),
         }
+    }
+}
+
+/// What is known of a call that was not answered.
+fn failed(connection: &Connection, error: &reqwest::Error) -> Attempt {
+    let what = connection.name.clone();
+    if let Some(mismatch) = Mismatch::of(error) {
+        return Attempt::Final(ClientError::WrongProtocol { what, mismatch });
+    }
+    let reason = innermost(error);
+    if error.is_connect() {
+        Attempt::NotDone(ClientError::Unreachable { what, reason })
+    } else if error.is_builder() {
+        Attempt::Final(ClientError::Invalid { reason })
+    } else {
+        Attempt::Unknown(ClientError::Interrupted { what, reason })
     }
 }
 

@@ -3,6 +3,8 @@
 use quorate_api::ErrorBody;
 use quorate_model::{Code, Refusal, codes};
 
+use crate::Mismatch;
+
 /// A call that was not fulfilled.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ClientError {
@@ -38,6 +40,14 @@ pub enum ClientError {
         /// What was wrong with the answer.
         reason: String,
     },
+    /// The URL and the port speak different protocols: nothing was done.
+    #[error("speaking to {what}: {mismatch}")]
+    WrongProtocol {
+        /// The server that was asked.
+        what: String,
+        /// How they differ.
+        mismatch: Mismatch,
+    },
     /// The call itself was wrong; nothing was sent.
     #[error("{reason}")]
     Invalid {
@@ -52,7 +62,9 @@ impl ClientError {
     pub fn code(&self) -> Code {
         match self {
             Self::Api { body, .. } => body.code,
-            Self::Unreachable { .. } | Self::Foreign { .. } => codes::MASTER_UNREACHABLE,
+            Self::Unreachable { .. } | Self::Foreign { .. } | Self::WrongProtocol { .. } => {
+                codes::MASTER_UNREACHABLE
+            }
             Self::Interrupted { .. } => codes::OUTCOME_UNKNOWN,
             Self::Invalid { .. } => codes::REQUEST_MALFORMED,
         }
@@ -70,7 +82,7 @@ impl ClientError {
                     )
             }
             Self::Unreachable { .. } | Self::Interrupted { .. } => true,
-            Self::Foreign { .. } | Self::Invalid { .. } => false,
+            Self::Foreign { .. } | Self::WrongProtocol { .. } | Self::Invalid { .. } => false,
         }
     }
 
@@ -82,7 +94,10 @@ impl ClientError {
             Self::Unreachable { what, reason } => {
                 Refusal::new(codes::MASTER_UNREACHABLE, format!("no master answers at {what}"))
                     .cause(reason)
-                    .hint("is it running there? another master: --server http://HOST:8080")
+                    .hint(
+                        "does a master run there, and can its admin port be reached from here? \
+                         another master: --server http://HOST:8080",
+                    )
             }
             Self::Interrupted { what, reason } => Refusal::new(
                 codes::OUTCOME_UNKNOWN,
@@ -96,6 +111,7 @@ impl ClientError {
             )
             .cause(reason)
             .hint("is this the admin port (8080 unless it was changed) of a master?"),
+            Self::WrongProtocol { what, mismatch } => mismatch.refusal(&what),
             Self::Invalid { reason } => Refusal::new(codes::REQUEST_MALFORMED, reason),
         };
         ErrorBody::new(refusal, "")

@@ -12,6 +12,7 @@ mod connection;
 mod endpoint;
 mod error;
 mod events;
+mod mismatch;
 mod sse;
 
 pub use calls::{Consistency, Submitted};
@@ -19,3 +20,4 @@ pub use client::Client;
 pub use endpoint::Endpoint;
 pub use error::ClientError;
 pub use events::{Event, EventStream};
+pub use mismatch::Mismatch;

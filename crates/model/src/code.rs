@@ -97,6 +97,8 @@ codes! {
     NODE_DID_NOT_STOP = 1041;
     /// The pid file names a process that cannot be told to be this node.
     PID_FILE_DOUBTFUL = 1042;
+    /// A node of a throw-away cluster has ended.
+    DEV_NODE_ENDED = 1043;
 
     /// An operation is running on the same thing.
     OPERATION_CONFLICT = 2001;

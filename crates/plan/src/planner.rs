@@ -50,7 +50,7 @@ pub fn plan(request: &OperationRequest, facts: &Facts<'_>) -> Result<Plan, Vec<R
                     running.plan.request.title(),
                     running.status.as_str(),
                 ))
-                .hint(format!("watch it with: quorate operation watch {}", running.id)),
+                .hint(running.what_next()),
         ]);
     }
     match request {

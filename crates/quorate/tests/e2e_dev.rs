@@ -26,12 +26,17 @@ struct Dev {
 
 impl Dev {
     fn start(root: &Path, port: u16) -> Self {
+        Self::start_with(root, port, &[])
+    }
+
+    fn start_with(root: &Path, port: u16, more: &[&str]) -> Self {
         let mut command = Command::new(QUORATE);
         without_surroundings(&mut command);
         // What a caller's environment says about another cluster concerns this one in nothing.
         command.env("QUORATE_DATA_DIR", "/nonexistent").env("QUORATE_ADVERTISE", "nowhere");
         command.env("QUORATE_ROOT_KEY", "another cluster's").env("NO_COLOR", "1");
         command.args(["--root", root.to_str().unwrap(), "dev", "--port-base", &port.to_string()]);
+        command.args(more);
         let mut process = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let (tell, said) = mpsc::channel();
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
@@ -123,4 +128,37 @@ async fn a_throw_away_cluster_is_whole_while_it_runs_and_gone_after_ctrl_c() {
     let left: Vec<_> =
         std::fs::read_dir(&root).map(|it| it.flatten().collect()).unwrap_or_default();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_node_that_is_killed_is_named_with_its_log_and_is_no_bug() {
+    let folder = tempfile::Builder::new().prefix("quorate-dev-test-").tempdir().unwrap();
+    let root = folder.path().join("cluster");
+    let few = ["--masters", "1", "--node-managers", "0", "--bare"];
+    let mut dev = Dev::start_with(&root, free_port(), &few);
+    dev.await_line("Ctrl-C ends the cluster");
+    let pid = std::fs::read_dir(root.join("m1/run")).unwrap().flatten().find_map(|file| {
+        let is_pid = file.path().extension().is_some_and(|it| it == "pid");
+        let text = is_pid.then(|| std::fs::read_to_string(file.path()).unwrap())?;
+        text.lines().next()?.parse().ok()
+    });
+    kill_process(Pid::from_raw(pid.unwrap()).unwrap(), Signal::KILL).unwrap();
+    dev.await_line("error[Q1043]: node `m1` ended (signal: 9 (SIGKILL))");
+    dev.await_line(root.join("m1/node.log").to_str().unwrap());
+    assert_eq!(dev.process.wait().unwrap().code(), Some(1), "{:#?}", dev.all);
+    assert!(root.join("m1/node.log").exists(), "the reasons are kept");
+}
+
+#[test]
+fn what_is_refused_at_the_start_leaves_no_folder_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let _taken = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let mut command = Command::new(QUORATE);
+    without_surroundings(&mut command);
+    command.env("TMPDIR", folder.path()).args(["dev", "--port-base", &port.to_string()]);
+    let refused = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(1) && said.contains("Q1013"), "{said}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{said}");
 }

@@ -128,11 +128,15 @@ async fn a_leader_that_is_cut_off_loses_its_leadership_and_acknowledges_nothing(
         "{old:?}"
     );
     assert_eq!(*masters[0].node.leadership().borrow(), None);
+    // Once it knows, it appends nothing more: what is asked of it was certainly not done.
+    let late = masters[0].node.propose(put("late", "never")).await;
+    assert!(matches!(late, Err(ProposeError::NoLeader { .. })), "{late:?}");
     masters[1].node.propose(put("k", "new")).await.unwrap().unwrap();
     world.cut.lock().unwrap().clear();
     let state = masters[0].node.linearize().await.unwrap();
     assert_eq!(value(&state, "k").as_deref(), Some("new"));
     assert_eq!(value(&state, "lost"), None);
+    assert_eq!(value(&state, "late"), None);
     for master in masters {
         master.stop().await;
     }

@@ -2,8 +2,9 @@
 
 use axum::{http::StatusCode, response::IntoResponse};
 use quorate_api::rest::{ChangePassword, Login};
-use quorate_client::ClientError;
+use quorate_client::{Client, ClientError, Endpoint, Mismatch};
 use quorate_model::codes;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::fake::Fake;
 
@@ -28,6 +29,36 @@ async fn an_answer_of_something_else_is_recognised() {
         assert!(!error.is_transient());
         assert!(error.into_body().hint.is_some());
     }
+}
+
+#[tokio::test]
+async fn a_url_of_the_wrong_kind_is_told_at_once_with_the_right_one() {
+    let fake = Fake::default().refuses(codes::NOT_FOUND);
+    let plain = fake.start().await.to_string();
+    let tls: Endpoint = plain.replace("http://", "https://").parse().unwrap();
+    let error = Client::new(tls).unwrap().delete_setting("a", None).await.unwrap_err();
+    let ClientError::WrongProtocol { mismatch: Mismatch::NoTls, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert!(error.into_body().hint.unwrap().contains("http:// instead of https://"));
+
+    // A port that wants TLS answers the first bytes of plain HTTP with an alert, and closes.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 1024];
+        assert!(stream.read(&mut request).await.unwrap() > 0);
+        stream.write_all(&[0x15, 3, 3, 0, 2, 2, 70]).await.unwrap();
+    });
+    let client = Client::new(format!("http://{addr}").parse().unwrap()).unwrap();
+    let error = client.delete_setting("a", None).await.unwrap_err();
+    let ClientError::WrongProtocol { mismatch: Mismatch::NoHttp, .. } = &error else {
+        panic!("{error:?}");
+    };
+    assert!(!error.is_transient());
+    assert_eq!(error.code(), codes::MASTER_UNREACHABLE);
+    assert!(error.into_body().hint.unwrap().contains("admin port"));
 }
 
 #[tokio::test]

@@ -67,6 +67,18 @@ async fn another_master_is_asked_when_one_has_no_leader() {
 }
 
 #[tokio::test]
+async fn another_master_is_asked_when_one_was_removed() {
+    let removed = || Fake::default().refuses(codes::NODE_REMOVED);
+    let (first, second) = (removed(), Fake::default().says(SETTING).says(WRITTEN));
+    let client = Client::of_all(&[first.start().await, second.start().await]).unwrap();
+    client.setting("a/b", Consistency::Stale).await.unwrap();
+    client.set_setting("a/b", json!(1), None).await.unwrap();
+    // The only one says so itself, at once.
+    let error = removed().client().await.delete_setting("a", None).await.unwrap_err();
+    assert_eq!(error.code(), codes::NODE_REMOVED);
+}
+
+#[tokio::test]
 async fn a_read_fails_at_once_and_names_all_servers() {
     let (first, second) = (nobody().await, nobody().await);
     let names = format!("{first}, {second}");
@@ -92,6 +104,20 @@ async fn a_change_that_may_have_been_made_is_never_reported_as_not_made() {
         .with_retry_for(Duration::from_millis(40));
     let error = client.delete_setting("a", None).await.unwrap_err();
     assert_eq!(error.code(), codes::OUTCOME_UNKNOWN);
+}
+
+#[tokio::test]
+async fn a_change_that_was_never_made_is_not_called_of_unknown_outcome() {
+    let took = Duration::from_millis(1200);
+    let fake = Fake::default().takes(took).refuses(codes::NO_LEADER).refuses(codes::NO_LEADER);
+    let client = fake.client().await.with_retry_for(took + Duration::from_millis(400));
+    let error = client.delete_setting("a", None).await.unwrap_err();
+    assert_eq!(error.code(), codes::NO_LEADER);
+    // Nor when there is less time than a master takes to say so.
+    let fake = Fake::default().takes(took).refuses(codes::NO_LEADER);
+    let client = fake.client().await.with_retry_for(Duration::from_millis(50));
+    let error = client.delete_setting("a", None).await.unwrap_err();
+    assert_eq!(error.code(), codes::NO_LEADER);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::{
     collections::VecDeque,
     path::Path,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -32,6 +33,7 @@ type Script = VecDeque<Box<dyn FnOnce() -> Response + Send>>;
 
 #[derive(Clone, Default)]
 pub(crate) struct Fake {
+    delay: Duration,
     script: Arc<Mutex<Script>>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
@@ -40,6 +42,12 @@ impl Fake {
     /// Answers the next call with this; calls beyond the script are answered with 500.
     pub(crate) fn answers(self, answer: impl FnOnce() -> Response + Send + 'static) -> Self {
         self.script.lock().unwrap().push_back(Box::new(answer));
+        self
+    }
+
+    /// Takes so long for each answer.
+    pub(crate) fn takes(mut self, delay: Duration) -> Self {
+        self.delay = delay;
         self
     }
 
@@ -84,6 +92,7 @@ impl Fake {
             let body = to_bytes(body, usize::MAX).await.unwrap();
             asked.body = String::from_utf8(body.to_vec()).unwrap();
             fake.asked.lock().unwrap().push(asked);
+            tokio::time::sleep(fake.delay).await;
             let next = fake.script.lock().unwrap().pop_front();
             next.map_or_else(
                 || StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -92,9 +92,11 @@ pub(super) async fn submitted(
     Ok(Some(views::operation(known, control.shared.inventory.waiting(known.id).as_ref())))
 }
 
+/// Where the ids are to be had.
+const LIST_THEM: &str = "list them with: quorate operation list";
+
 fn unknown(id: OperationId) -> Refusal {
-    Refusal::new(codes::NOT_FOUND, format!("there is no operation {id}"))
-        .hint("list them with: quorate operation list")
+    Refusal::new(codes::NOT_FOUND, format!("there is no operation {id}")).hint(LIST_THEM)
 }
 
 /// All operations, newest first.
@@ -159,6 +161,6 @@ pub async fn intervene(
 
 fn parse(id: &str) -> Result<OperationId, Refusal> {
     id.parse().map_err(|error: quorate_model::ParseIdError| {
-        Refusal::new(codes::REQUEST_MALFORMED, error.to_string())
+        Refusal::new(codes::REQUEST_MALFORMED, error.to_string()).hint(LIST_THEM)
     })
 }

@@ -3,6 +3,7 @@
 
 mod action_id;
 mod condition;
+mod next;
 mod request;
 mod status;
 mod step;

@@ -126,6 +126,6 @@ impl RecoveryReport {
         if let Some(at) = state.newest_change {
             writeln!(text, "  newest     {at}")?;
         }
-        writeln!(text, "  digest     {}", self.digest)
+        writeln!(text, "  report digest {}", self.digest)
     }
 }

@@ -1,6 +1,9 @@
 //! `quorate login`.
 
-use std::io::{self, BufRead};
+use std::{
+    io::{self, BufRead},
+    time::Duration,
+};
 
 use quorate_api::{
     exit,
@@ -14,6 +17,9 @@ use super::{
     credentials::{Credentials, Login as Saved},
 };
 use crate::ui::{Failure, Outcome, ask, ask_secret};
+
+/// Who logs in waits for it, and a URL may be wrong: enough for an election, and no more.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Log in at the masters of --server
 ///
@@ -36,7 +42,7 @@ pub(crate) async fn run(session: &Session, args: &LoginArgs) -> Outcome {
             "quorate login --server http://HOST:8080; on a master's own host no login is needed",
         ));
     };
-    let client = Client::of_all(&servers)?;
+    let client = session.patient(Client::of_all(&servers)?, PATIENCE);
     warn_of_plain_http(session, &servers);
     let username = match &args.username {
         Some(username) => username.clone(),
@@ -44,6 +50,7 @@ pub(crate) async fn run(session: &Session, args: &LoginArgs) -> Outcome {
     };
     let mut passwords = Passwords::new(session, args)?;
     let mut login = Login { username, password: passwords.current()? };
+    session.ui.note(&format!("logging in at {} ...", client.servers()));
     let mut answer = client.login(&login).await?;
     if answer.must_change_password {
         let new = passwords.new_one()?;

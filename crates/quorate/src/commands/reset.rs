@@ -2,8 +2,9 @@
 
 use quorate_api::{
     exit,
-    rest::{PlanView, ResetBody},
+    rest::{OperationView, PlanView, ResetBody},
 };
+use quorate_client::{Client, ClientError};
 use quorate_keyring::one_time_password;
 use quorate_model::{Refusal, codes};
 
@@ -56,12 +57,7 @@ pub(crate) async fn run(session: &Session, args: &ResetArgs) -> Outcome {
         }
     };
     let how = ResetBody { confirm, one_time_password: one_time_password() };
-    // Said first: an answer that is lost must not lock everybody out.
-    session.ui.stderr(&format!(
-        "after the reset log in as `admin` with the one-time password {}\n",
-        how.one_time_password
-    ));
-    let operation = client.reset(&how).await?;
+    let operation = submitted(session, &client, &how).await?;
     let id = operation.summary.id.clone();
     match change::follow(session, &client, &args.wait, operation, Aim::Success).await {
         // A login over the network ends with everything else.
@@ -73,6 +69,49 @@ pub(crate) async fn run(session: &Session, args: &ResetArgs) -> Outcome {
             Ok(exit::STILL_RUNNING)
         }
         other => other,
+    }
+}
+
+/// Asks for the reset, and tells the one-time password once it has been accepted. A refusal changed
+/// nothing, and its password would be of no use; but an answer that is lost must not lock everybody
+/// out.
+async fn submitted(
+    session: &Session,
+    client: &Client,
+    how: &ResetBody,
+) -> Result<OperationView, Failure> {
+    let password = &how.one_time_password;
+    let may_have_begun = || {
+        session.ui.stderr(&format!(
+            "if the reset has begun all the same, log in as `admin` with the one-time password \
+             {password}\n"
+        ));
+    };
+    let asked = tokio::select! {
+        asked = client.reset(how) => asked,
+        _ = tokio::signal::ctrl_c() => {
+            may_have_begun();
+            let interrupted =
+                Refusal::new(codes::OUTCOME_UNKNOWN, "interrupted while the reset was asked for")
+                    .hint("look whether it has begun: quorate operation list");
+            return Err(Failure::from(interrupted).exiting(exit::STILL_RUNNING));
+        }
+    };
+    match asked {
+        Ok(operation) => {
+            session.ui.stderr(&format!(
+                "after the reset log in as `admin` with the one-time password {password}\n"
+            ));
+            Ok(operation)
+        }
+        Err(error) => {
+            let is_unknown = error.code() == codes::OUTCOME_UNKNOWN
+                || matches!(error, ClientError::Foreign { .. });
+            if is_unknown {
+                may_have_begun();
+            }
+            Err(error.into())
+        }
     }
 }
 

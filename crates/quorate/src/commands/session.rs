@@ -1,5 +1,7 @@
 //! What a command runs with: the global flags, the terminal, and the way to the masters.
 
+use std::time::Duration;
+
 use quorate_api::exit;
 use quorate_client::{Client, Endpoint};
 use quorate_model::{Refusal, codes};
@@ -9,6 +11,9 @@ use crate::{
     cli::GlobalArgs,
     ui::{Failure, Ui},
 };
+
+/// How long a change is repeated while there is nobody to make it.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a command runs with.
 #[derive(Debug, Clone)]
@@ -33,9 +38,9 @@ impl Session {
     pub(crate) fn client(&self) -> Result<Client, Failure> {
         let Some(servers) = self.servers()? else {
             let socket = find_node::socket(&self.global)?;
-            return Ok(self.patient(Client::new(Endpoint::Unix(socket))?));
+            return Ok(self.patient(Client::new(Endpoint::Unix(socket))?, PATIENCE));
         };
-        let client = self.patient(Client::of_all(&servers)?);
+        let client = self.patient(Client::of_all(&servers)?, PATIENCE);
         match Credentials::load()?.token(&servers) {
             Some(token) => Ok(client.with_token(token)),
             None => Err(Failure::from(
@@ -57,12 +62,13 @@ impl Session {
         Ok(servers.map(Endpoint::parse_list).transpose()?)
     }
 
-    /// A client that tells why it waits before it repeats a change.
-    fn patient(&self, client: Client) -> Client {
+    /// A client that repeats a change for so long, and tells why before it does so.
+    pub(super) fn patient(&self, client: Client, patience: Duration) -> Client {
         let ui = self.ui;
         let told = std::sync::Once::new();
-        client.with_on_retry(move |error| {
-            told.call_once(|| ui.note(&format!("trying again for up to 30 s: {error}")));
+        let seconds = patience.as_secs();
+        client.with_retry_for(patience).with_on_retry(move |error| {
+            told.call_once(|| ui.note(&format!("trying again for up to {seconds} s: {error}")));
         })
     }
 

@@ -4,7 +4,7 @@ use std::{io::IsTerminal, time::Duration};
 
 use quorate_api::{exit, rest::StatusView};
 use quorate_client::{Client, ClientError};
-use quorate_model::Clock;
+use quorate_model::{Clock, codes};
 
 use super::Session;
 use crate::{
@@ -14,9 +14,10 @@ use crate::{
 
 /// Show the state of the quorum, of the nodes, and what is wrong
 ///
-/// Exits with 0 when everything is healthy, 1 when something is not, 4 when no quorum of masters
-/// acts or none can be reached, so that a cron line can trust it. Where no quorum answers, and on
-/// a host with a node manager only, it shows what this host knows: what is missing, what to do.
+/// Exits with 0 when everything is healthy, 1 when something is not or nobody is logged in at
+/// --server, 4 when no quorum of masters acts or none can be reached, so that a cron line can trust
+/// it. Where no quorum answers, and on a host with a node manager only, it shows what this host
+/// knows: what is missing, what to do.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StatusArgs {
     /// Show it again as it changes, until Ctrl-C: redrawn in a terminal, else a line per change
@@ -71,7 +72,8 @@ fn exit_code(view: &StatusView) -> u8 {
 }
 
 pub(super) fn unanswered(error: ClientError) -> Failure {
-    let nobody = error.is_transient();
+    // What answers there and is no master is nobody as well.
+    let nobody = error.is_transient() || error.code() == codes::MASTER_UNREACHABLE;
     let failure = Failure::from(error);
     if nobody { failure.exiting(exit::NO_QUORUM) } else { failure }
 }
@@ -79,7 +81,7 @@ pub(super) fn unanswered(error: ClientError) -> Failure {
 impl Failure {
     /// Nobody to ask is, for somebody who asks for the quorum, no quorum.
     pub(super) fn without_quorum(self) -> Self {
-        if self.body.code == quorate_model::codes::MASTER_UNREACHABLE {
+        if self.body.code == codes::MASTER_UNREACHABLE {
             return self.exiting(exit::NO_QUORUM);
         }
         self
@@ -145,5 +147,7 @@ mod tests {
         assert_eq!(exit_code(&view), exit::NO_QUORUM);
         let unreachable = ClientError::Unreachable { what: "x".to_owned(), reason: "y".to_owned() };
         assert_eq!(unanswered(unreachable).exit, exit::NO_QUORUM);
+        let foreign = ClientError::Foreign { what: "x".to_owned(), reason: "y".to_owned() };
+        assert_eq!(unanswered(foreign).exit, exit::NO_QUORUM);
     }
 }

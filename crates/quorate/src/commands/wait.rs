@@ -8,12 +8,17 @@ use quorate_model::codes;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::Session;
-use crate::ui::{Failure, Outcome, Progress, duration, views};
+use crate::{
+    node::{FolderArgs, Folders, local},
+    ui::{Failure, Outcome, Progress, duration, views},
+};
 
 /// Events tell of changes at once; this often is looked in any case.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A master that has not answered by then is asked again.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(2);
+/// For so long nobody may answer: a master that restarts, or moves, is back sooner.
+const GONE_AFTER: Duration = Duration::from_secs(60);
 /// A follower may hear of a new operation a little later than its client.
 const MAY_BE_UNKNOWN_FOR: Duration = Duration::from_secs(10);
 
@@ -31,6 +36,8 @@ enum End {
     Ended,
     TimedOut,
     Interrupted,
+    /// There is nobody left to ask, for this reason.
+    Alone(String),
 }
 
 /// Waits, shows the progress, then the operation as it ended.
@@ -42,21 +49,29 @@ pub(super) async fn to_the_end(
     aim: Aim,
 ) -> Outcome {
     let mut progress = Progress::new(session.ui);
+    let here = Here::of(session);
     let end = tokio::select! {
-        end = follow(client, &mut view, &mut progress, patience) => end,
+        end = follow(client, &mut view, &mut progress, patience, &here) => end,
         _ = tokio::signal::ctrl_c() => Ok(End::Interrupted),
     };
     progress.end();
     let end = end?;
     session.ui.show(&view.summary, |paint| views::ended(&view.summary, paint))?;
     let id = &view.summary.id;
-    match end {
+    match &end {
         End::Ended => {}
         End::TimedOut => {
             let patience = duration::short(patience);
             session.ui.note(&format!("it goes on after {patience}: quorate operation watch {id}"));
         }
         End::Interrupted => session.ui.note(&format!("it goes on: quorate operation watch {id}")),
+        End::Alone(why) => session.ui.note(&format!(
+            "{why}\nwhat is shown above is what was seen last; the operation goes on without this \
+             host. Ask another master how it ended{}:\n  on its host: quorate operation watch {id}\n  \
+             from here:    quorate login --server http://HOST:8080, then quorate operation watch \
+             {id} --server http://HOST:8080",
+            here.others()
+        )),
     }
     if !matches!(end, End::Ended) {
         return Ok(exit::STILL_RUNNING);
@@ -84,6 +99,7 @@ async fn follow(
     view: &mut OperationView,
     progress: &mut Progress,
     patience: Duration,
+    here: &Here,
 ) -> Result<End, ClientError> {
     let began = Instant::now();
     // A patience that cannot be added to the present is one without end.
@@ -91,16 +107,35 @@ async fn follow(
     let past = |deadline: Option<Instant>| deadline.is_some_and(|at| Instant::now() >= at);
     let id = view.summary.id.clone();
     let mut changes = Changes { stream: None };
+    let mut answered = began;
     progress.show(view);
     while exit_code(&view.summary.status, Aim::Success) == exit::STILL_RUNNING {
         if past(deadline) {
             return Ok(End::TimedOut);
         }
         changes.await_change(client, &id).await;
-        match client.operation(&id).await {
+        let asked = client.operation(&id).await;
+        let is_silent = asked.as_ref().is_err_and(is_silence);
+        if !is_silent {
+            answered = Instant::now();
+        }
+        match asked {
             Ok(now) => {
                 *view = now;
                 progress.show(view);
+            }
+            // It may be the very operation that removes the master at hand.
+            Err(error) if error.code() == codes::NODE_REMOVED => {
+                return Ok(End::Alone(format!("the master at {} was removed", client.servers())));
+            }
+            Err(_) if is_silent && here.was_removed() => {
+                return Ok(End::Alone(
+                    "the master on this host was removed and has ended".to_owned(),
+                ));
+            }
+            Err(error) if is_silent && answered.elapsed() >= GONE_AFTER => {
+                let silence = duration::short(GONE_AFTER);
+                return Ok(End::Alone(format!("no master has answered for {silence}: {error}")));
             }
             Err(error) if error.is_transient() => progress.waiting(&error.to_string()),
             Err(error)
@@ -109,6 +144,43 @@ async fn follow(
         }
     }
     Ok(End::Ended)
+}
+
+/// Whether nobody answered at all.
+fn is_silence(error: &ClientError) -> bool {
+    matches!(error, ClientError::Unreachable { .. } | ClientError::Interrupted { .. })
+}
+
+/// This host's own node, when it is the one that is asked.
+struct Here {
+    folders: Option<Folders>,
+    /// The other masters, as the node knew them when the waiting began.
+    masters: Vec<String>,
+}
+
+impl Here {
+    fn of(session: &Session) -> Self {
+        let global = &session.global;
+        if global.server.as_deref().is_some_and(|server| !server.is_empty()) {
+            return Self { folders: None, masters: Vec::new() };
+        }
+        let (root, run_dir) = (global.root.as_deref(), global.run_dir.as_deref());
+        let folders = Folders::resolve(&FolderArgs::of_environment(), root, run_dir);
+        let known = local::look(&folders);
+        let masters = known.map(|view| view.other_masters()).unwrap_or_default();
+        Self { folders: Some(folders), masters }
+    }
+
+    fn was_removed(&self) -> bool {
+        self.folders.as_ref().is_some_and(local::was_removed)
+    }
+
+    fn others(&self) -> String {
+        match self.masters.as_slice() {
+            [] => String::new(),
+            masters => format!(" ({})", masters.join(", ")),
+        }
+    }
 }
 
 /// The events of whichever master answers.

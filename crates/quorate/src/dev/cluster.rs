@@ -36,6 +36,8 @@ pub(super) struct DevCluster {
 
 impl DevCluster {
     pub(super) fn new(args: &DevArgs, root: Option<PathBuf>) -> Result<Self, Refusal> {
+        // Before anything is made: what is refused leaves nothing behind.
+        require_free_ports(args.port_base, args.masters)?;
         let (base, keep) = (make_base(root)?, args.keep);
         let name = |kind: &str, number| format!("{kind}{number}");
         Ok(Self {
@@ -72,7 +74,6 @@ impl DevCluster {
 
     /// Makes the first master and lets the others join it.
     pub(super) async fn start_masters(&mut self) -> Result<(), Refusal> {
-        self.require_free_ports()?;
         say("making the first master ...");
         for master in &self.masters {
             make_folder(&master.root)?;
@@ -112,20 +113,6 @@ impl DevCluster {
         .await
     }
 
-    /// Every port of the masters must be free before anything is begun.
-    fn require_free_ports(&self) -> Result<(), Refusal> {
-        for index in 0..self.masters.len() {
-            for addr in self.addrs(index).iter().filter(|text| !text.starts_with("--")) {
-                std::net::TcpListener::bind(addr).map_err(|error| {
-                    Refusal::new(codes::ADDRESS_IN_USE, format!("{addr} is in use"))
-                        .cause(error.to_string())
-                        .hint("choose other ports: quorate dev --port-base PORT")
-                })?;
-            }
-        }
-        Ok(())
-    }
-
     /// Lets the node managers join.
     pub(super) async fn start_node_managers(&mut self) -> Result<(), Refusal> {
         for index in 0..self.managers.len() {
@@ -163,14 +150,8 @@ impl DevCluster {
     }
 
     fn addrs(&self, index: usize) -> Vec<String> {
-        let offset = u16::try_from(index).unwrap_or(0);
-        let admin = self.port_base + offset;
-        vec![
-            "--admin-addr".to_owned(),
-            format!("127.0.0.1:{admin}"),
-            "--internal-addr".to_owned(),
-            format!("127.0.0.1:{}", admin.saturating_add(INTERNAL_OFFSET)),
-        ]
+        let [admin, internal] = addrs(self.port_base, u16::try_from(index).unwrap_or(0));
+        vec!["--admin-addr".to_owned(), admin, "--internal-addr".to_owned(), internal]
     }
 
     /// Waits until the status is as wanted, watching that no node ends meanwhile.
@@ -242,6 +223,24 @@ impl DevCluster {
         }
         report(&self.base, std::fs::remove_dir(&self.base));
     }
+}
+
+/// The admin and the internal address of a master, counted from 0.
+fn addrs(port_base: u16, index: u16) -> [String; 2] {
+    let admin = port_base + index;
+    [admin, admin.saturating_add(INTERNAL_OFFSET)].map(|port| format!("127.0.0.1:{port}"))
+}
+
+/// Every port of the masters must be free before anything is begun.
+fn require_free_ports(port_base: u16, masters: u16) -> Result<(), Refusal> {
+    for addr in (0..masters).flat_map(|index| addrs(port_base, index)) {
+        std::net::TcpListener::bind(&addr).map_err(|error| {
+            Refusal::new(codes::ADDRESS_IN_USE, format!("{addr} is in use"))
+                .cause(error.to_string())
+                .hint("choose other ports: quorate dev --port-base PORT")
+        })?;
+    }
+    Ok(())
 }
 
 /// The cluster's folder: a new one, or an empty one that was chosen. `dev` removes folders in the

@@ -1,8 +1,9 @@
 //! One node of the throw-away cluster, and the `quorate` commands that drive it.
 
 use std::{
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
-    process::{Output, Stdio},
+    process::{ExitStatus, Output, Stdio},
     time::Duration,
 };
 
@@ -14,6 +15,8 @@ use tokio::{
 
 /// How long a node may take to stop before it is killed.
 const STOP_DEADLINE: Duration = Duration::from_secs(12);
+/// So many lines of a node's log are shown when it has ended.
+const LAST_LINES: usize = 6;
 
 /// A node's folder, its addresses and its process.
 pub(super) struct NodeProcess {
@@ -52,14 +55,9 @@ impl NodeProcess {
     /// Whether the process has ended, with the end of its log as the reason.
     pub(super) fn ended(&mut self) -> Option<Refusal> {
         let status = self.child.as_mut()?.try_wait().ok()??;
-        let log = std::fs::read_to_string(self.root.join("node.log")).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().rev().take(6).collect();
-        let end: Vec<&str> = lines.into_iter().rev().collect();
-        Some(
-            Refusal::new(codes::INTERNAL, format!("node `{}` ended with {status}", self.name))
-                .cause(end.join("\n         "))
-                .hint(format!("its whole log: {}", self.root.join("node.log").display())),
-        )
+        let log = self.root.join("node.log");
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        Some(ended(&self.name, status, &text, &log))
     }
 
     /// Stops the process, first kindly.
@@ -76,6 +74,27 @@ impl NodeProcess {
             let _ = child.kill().await;
         }
     }
+}
+
+/// Why the whole cluster ends with one of its nodes.
+fn ended(name: &str, status: ExitStatus, log: &str, path: &Path) -> Refusal {
+    let end: Vec<&str> = log.lines().rev().take(LAST_LINES).collect();
+    let end: Vec<&str> = end.into_iter().rev().collect();
+    let by = match status.signal() {
+        Some(_) => "it was ended from outside: by somebody's signal, or for want of memory",
+        None if status.success() => "it was asked to stop, or removed from the cluster",
+        None => "it ended by itself",
+    };
+    let cause = match end.as_slice() {
+        [] => format!("{by}; its log is empty"),
+        lines => format!("{by}; its log ends with:\n{}", lines.join("\n")),
+    };
+    Refusal::new(codes::DEV_NODE_ENDED, format!("node `{name}` ended ({status})"))
+        .cause(cause)
+        .hint(format!(
+            "its whole log: {}\nlook there, remove the folder, and begin again",
+            path.display()
+        ))
 }
 
 /// A `quorate` command for the node with this root folder.
@@ -132,4 +151,24 @@ pub(super) async fn output(
 
 fn spawn_failed(error: &std::io::Error) -> Refusal {
     Refusal::new(codes::INTERNAL, "cannot start a process of this binary").cause(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_ended_is_named_with_how_and_with_the_end_of_its_log() {
+        let log: String = (1..=9).map(|line| format!("line {line}\n")).collect();
+        let path = Path::new("/tmp/quorate-dev-1/m2/node.log");
+        let killed = ended("m2", ExitStatus::from_raw(9), &log, path);
+        assert_eq!(killed.message, "node `m2` ended (signal: 9 (SIGKILL))");
+        let cause = killed.cause.unwrap();
+        assert!(cause.starts_with("it was ended from outside"), "{cause}");
+        assert!(cause.ends_with("ends with:\nline 4\nline 5\nline 6\nline 7\nline 8\nline 9"));
+        assert!(killed.hint.unwrap().contains("/tmp/quorate-dev-1/m2/node.log"));
+        let failed = ended("m2", ExitStatus::from_raw(1 << 8), "", path);
+        assert_eq!(failed.code, codes::DEV_NODE_ENDED);
+        assert_eq!(failed.cause.unwrap(), "it ended by itself; its log is empty");
+    }
 }

@@ -28,6 +28,24 @@ pub(crate) struct AddressArgs {
     pub(crate) zone: Option<String>,
 }
 
+impl AddressArgs {
+    /// Where a master listens with these flags: the admin address, the internal one.
+    fn listened(&self) -> (String, String) {
+        let or =
+            |addr: &Option<String>, usual: &str| addr.clone().unwrap_or_else(|| usual.to_owned());
+        (or(&self.admin_addr, "0.0.0.0:8080"), or(&self.internal_addr, "0.0.0.0:9901"))
+    }
+
+    /// Refuses addresses that no master could listen on, before anybody is asked for anything.
+    ///
+    /// # Errors
+    /// When one of them is malformed, or the two are one.
+    pub(crate) fn refuse_unusable(&self) -> Result<(), Refusal> {
+        let (admin, internal) = self.listened();
+        refuse_one_address_for_both(&admin, &internal)
+    }
+}
+
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -146,10 +164,8 @@ impl NodeConfig {
                 .hint("choose one with --name NAME")
         })?;
         let (admin_addr, internal_addr) = if role.is_master() {
-            let admin = args.admin_addr.clone().unwrap_or_else(|| "0.0.0.0:8080".to_owned());
-            let internal = args.internal_addr.clone().unwrap_or_else(|| "0.0.0.0:9901".to_owned());
-            split_addr("--admin-addr", &admin)?;
-            split_addr("--internal-addr", &internal)?;
+            let (admin, internal) = args.listened();
+            refuse_one_address_for_both(&admin, &internal)?;
             (admin, internal)
         } else {
             (String::new(), String::new())
@@ -247,6 +263,30 @@ pub(super) fn split_addr(flag: &str, text: &str) -> Result<(String, u16), Refusa
         .ok_or_else(|| bad_addr(flag, text))
 }
 
+/// REST and the other nodes speak different protocols, so each needs an address of its own.
+///
+/// # Errors
+/// When one of them is malformed, or both would listen on one port of one address.
+pub(super) fn refuse_one_address_for_both(admin: &str, internal: &str) -> Result<(), Refusal> {
+    let (admin_host, admin_port) = split_addr("--admin-addr", admin)?;
+    let (internal_host, internal_port) = split_addr("--internal-addr", internal)?;
+    let is_every = |host: &str| matches!(host, "0.0.0.0" | "::");
+    let overlap = admin_host == internal_host || is_every(&admin_host) || is_every(&internal_host);
+    // The operating system gives a free port for 0, another one each time.
+    if admin_port == internal_port && admin_port != 0 && overlap {
+        return Err(Refusal::new(
+            codes::CONFIGURATION_INVALID,
+            format!("the admin address and the internal address are both on port {admin_port}"),
+        )
+        .cause(format!(
+            "--admin-addr is {admin} and --internal-addr is {internal}: REST and console listen on \
+             the one, other nodes connect to the other, and two listeners cannot share a port"
+        ))
+        .hint("choose another port for one of them; usual are 8080 and 9901"));
+    }
+    Ok(())
+}
+
 fn bad_addr(flag: &str, text: &str) -> Refusal {
     Refusal::new(codes::CONFIGURATION_INVALID, format!("{flag}: `{text}` is not HOST:PORT"))
         .hint("write it like 10.0.0.1:9901")
@@ -296,6 +336,24 @@ mod tests {
         let refusal = NodeConfig::of_flags(&args("nonsense", None), NodeRole::Master).unwrap_err();
         assert_eq!(refusal.code, codes::CONFIGURATION_INVALID);
         assert!(refusal.hint.unwrap().contains("10.0.0.1:9901"));
+    }
+
+    #[test]
+    fn one_address_for_both_is_refused_before_anything_is_done() {
+        let refused = |admin: &str, internal: &str| {
+            let admin_addr = Some(admin.to_owned());
+            let args = AddressArgs { admin_addr, ..args(internal, None) };
+            let early = args.refuse_unusable().err().map(|refusal| refusal.code);
+            let late = NodeConfig::of_flags(&args, NodeRole::Master).err().map(|it| it.code);
+            assert_eq!(early, late, "{admin} {internal}");
+            early == Some(codes::CONFIGURATION_INVALID)
+        };
+        assert!(refused("10.0.0.1:8080", "10.0.0.1:8080"));
+        assert!(refused("0.0.0.0:9901", "10.0.0.1:9901"));
+        assert!(refused("127.0.0.1:9901", "[::]:9901"));
+        assert!(!refused("10.0.0.1:8080", "10.0.0.2:8080"));
+        assert!(!refused("0.0.0.0:8080", "0.0.0.0:9901"));
+        assert!(!refused("127.0.0.1:0", "127.0.0.1:0"));
     }
 
     #[test]

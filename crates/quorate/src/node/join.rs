@@ -56,6 +56,8 @@ pub(crate) async fn run(
     say: &dyn Fn(&str),
 ) -> Result<String, Refusal> {
     let token = JoinToken::parse(&args.token).map_err(|error| Refusal::from(&error))?;
+    // Whatever the token is for: these flags are a master's, and fit none.
+    args.address.refuse_unusable()?;
     refuse_second_init(folders)?;
     let (mut client, captured) = connect(&token).await?;
     // A join that was interrupted goes on with its key; the token may be spent on it already.

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::{
     Folders, NodeConfig, NodeRole,
     pid_file::{self, Holder},
+    removal,
     report::{Phase, ProcessReport},
 };
 
@@ -49,6 +50,17 @@ impl LocalView {
     pub(crate) fn is_well(&self) -> bool {
         self.pid.is_some() && self.ready && self.missing.is_empty()
     }
+
+    /// The masters other than this host's, with their internal addresses.
+    pub(crate) fn other_masters(&self) -> Vec<String> {
+        let others = self.masters.iter().filter(|(node, _)| **node != self.node);
+        others.map(|(node, addr)| format!("{node} at {addr}")).collect()
+    }
+}
+
+/// Whether the node in these folders was removed from its cluster, and knows it.
+pub(crate) fn was_removed(folders: &Folders) -> bool {
+    removal::refuse_removed(folders).is_err()
 }
 
 /// Looks at this host's node; nothing when there is none in these folders.
@@ -101,12 +113,7 @@ pub(crate) fn look(folders: &Folders) -> Option<LocalView> {
 
 /// What a person does next, in order.
 fn to_do(view: &LocalView) -> Vec<String> {
-    let others: Vec<String> = view
-        .masters
-        .iter()
-        .filter(|(node, _)| **node != view.node)
-        .map(|(node, addr)| format!("{node} at {addr}"))
-        .collect();
+    let others = view.other_masters();
     let mut steps = Vec::new();
     if view.pid.is_none() {
         if let Some(hint) = view.ended_by.as_ref().and_then(|failure| failure.hint.clone()) {

@@ -15,6 +15,7 @@ use tracing::{error, info, warn};
 use super::{
     FolderArgs, Folders, NodeConfig,
     binary::{self, Guarded, Trial},
+    config::refuse_one_address_for_both,
     dial::NodeDialer,
     init::no_node_yet,
     level, manager, master,
@@ -151,6 +152,9 @@ pub(super) fn configuration(listen: &ListenArgs, folders: &Folders) -> Result<No
     }
     if let Some(addr) = &listen.internal_addr {
         config.node.internal_addr.clone_from(addr);
+    }
+    if config.node.role.is_master() {
+        refuse_one_address_for_both(&config.node.admin_addr, &config.node.internal_addr)?;
     }
     Ok(config)
 }

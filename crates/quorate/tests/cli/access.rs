@@ -73,3 +73,28 @@ async fn a_token_is_alone_on_stdout() {
     let quiet = [&args[..], &["--quiet"]].concat();
     assert_eq!(world.quorate(&quiet).await.stderr, "");
 }
+
+#[tokio::test]
+async fn a_login_says_where_it_tries_and_what_is_wrong_with_the_url() {
+    let (world, fake) = (World::new(), Fake::default());
+    let server = fake.start().await;
+    let login = |server: String| {
+        let world = &world;
+        async move {
+            let args = ["--server", &server, "login", "--username", "admin", "--password-stdin"];
+            world.quorate_reading(&args, "guess\n").await
+        }
+    };
+    let tls = login(server.replace("http://", "https://")).await;
+    assert_eq!(tls.code, 1, "{tls:?}");
+    assert!(tls.stderr.starts_with("logging in at https://127.0.0.1:"), "{}", tls.stderr);
+    assert!(tls.stderr.contains("speaks no TLS"), "{}", tls.stderr);
+
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nowhere = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let dead = login(nowhere.clone()).await;
+    assert_eq!(dead.code, 1, "{dead:?}");
+    assert!(dead.stderr.contains("trying again for up to 5 s: connecting to"), "{}", dead.stderr);
+    assert!(dead.stderr.contains(&format!("no master answers at {nowhere}")), "{}", dead.stderr);
+}

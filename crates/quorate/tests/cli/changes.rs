@@ -134,6 +134,20 @@ async fn waiting_ends_at_its_timeout_with_5() {
 }
 
 #[tokio::test]
+async fn whoever_waits_at_a_master_that_is_removed_is_told_where_it_goes_on() {
+    let fake = Fake::default()
+        .on(RESTART, 202, operation("running", "pending"))
+        .on(SHOW, 200, operation("running", "started"))
+        .refuses(SHOW, codes::NODE_REMOVED, "this node, `m1` (n1), was removed from the cluster");
+    let ran = World::with(&fake).quorate(&["component", "restart", "orders", "--yes"]).await;
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert!(ran.stdout.starts_with("01J8OP running"), "{ran:?}");
+    for words in ["admin.sock was removed", "the operation goes on", "operation watch 01J8OP"] {
+        assert!(ran.stderr.contains(words), "no `{words}` in {}", ran.stderr);
+    }
+}
+
+#[tokio::test]
 async fn an_aborted_operation_was_what_abort_wanted() {
     let fake = Fake::default()
         .on(SHOW, 200, operation("running", "started"))
@@ -182,4 +196,28 @@ async fn a_setting_takes_json_or_text() {
         assert_eq!((ran.code, ran.stdout.as_str()), (0, "a is set, revision 4\n"), "{ran:?}");
         assert_eq!(fake.asked().last().unwrap().body, body);
     }
+}
+
+#[tokio::test]
+async fn the_password_of_a_reset_is_told_once_the_reset_was_accepted() {
+    let args = ["reset", "--confirm", "01234567", "--detach"];
+    let refused = Fake::default().refuses("POST reset", codes::RESET_NOT_CONFIRMED, "not so");
+    let ran = World::with(&refused).quorate(&args).await;
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(!ran.stderr.contains("password"), "{}", ran.stderr);
+
+    let accepted = Fake::default().on("POST reset", 202, operation("running", "pending"));
+    let ran = World::with(&accepted).quorate(&args).await;
+    let body: Value = serde_json::from_str(&accepted.asked()[0].body).unwrap();
+    let password = body["oneTimePassword"].as_str().unwrap();
+    let told = format!("after the reset log in as `admin` with the one-time password {password}\n");
+    assert!(ran.code == 5 && ran.stderr.contains(&told), "{ran:?}");
+
+    // It may have been accepted by somebody whose words are not understood.
+    let unclear = Fake::default().on("POST reset", 202, json!("<html>"));
+    let ran = World::with(&unclear).quorate(&args).await;
+    let body: Value = serde_json::from_str(&unclear.asked()[0].body).unwrap();
+    let password = body["oneTimePassword"].as_str().unwrap();
+    assert!(ran.stderr.contains("if the reset has begun all the same"), "{ran:?}");
+    assert!(ran.stderr.contains(password), "{ran:?}");
 }

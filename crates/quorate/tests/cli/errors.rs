@@ -36,6 +36,17 @@ async fn a_program_gets_the_error_as_json_on_stderr() {
 }
 
 #[tokio::test]
+async fn a_wrong_flag_is_plain_text_and_a_wrong_value_is_data() {
+    let world = World::new();
+    let flag = world.quorate(&["status", "--output", "json", "--colour"]).await;
+    assert_eq!(flag.code, 2, "{flag:?}");
+    assert!(flag.stderr.starts_with("error: unexpected argument"), "{}", flag.stderr);
+    let value = world.quorate(&["--server", "db-1:8080", "status", "--output", "json"]).await;
+    assert_eq!(value.code, 2, "{value:?}");
+    assert_eq!(serde_json::from_str::<Value>(&value.stderr).unwrap()["code"], "Q4001");
+}
+
+#[tokio::test]
 async fn without_a_node_the_error_says_where_to_look() {
     let world = World::new();
     let ran = world.quorate(&["status"]).await;

@@ -23,6 +23,16 @@ async fn status_exits_so_that_a_cron_line_can_trust_it() {
 }
 
 #[tokio::test]
+async fn status_without_a_login_is_no_word_about_the_quorum() {
+    let fake = Fake::default().on("GET status", 200, status(true, true));
+    let server = fake.start().await;
+    let ran = World::new().quorate(&["--server", &server, "status"]).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+    assert!(ran.stderr.contains("Q3001") && ran.stderr.contains("quorate login"), "{ran:?}");
+    assert!(fake.asked().is_empty());
+}
+
+#[tokio::test]
 async fn an_answer_is_json_or_yaml_when_asked_for() {
     let fake = Fake::default().on("GET status", 200, status(true, true));
     let world = World::with(&fake);

@@ -1,5 +1,7 @@
 //! What this node does by itself when it leads: write to the log, confirm a read index.
 
+use std::time::Duration;
+
 use futures_util::StreamExt;
 use openraft::{
     Raft, ReadPolicy,
@@ -9,6 +11,7 @@ use openraft::{
 use quorate_model::{NodeId, Refusal, codes};
 use quorate_state::Outcome;
 
+use super::status;
 use crate::{
     log_store::failure::Failure,
     proto::raft as wire,
@@ -53,17 +56,26 @@ pub(crate) enum NotDone {
 pub(crate) struct Local {
     raft: Raft<C, StateMachine<C>>,
     failure: Failure,
+    /// A leader that has heard of no quorum for so long takes nothing.
+    grace: Duration,
 }
 
 impl Local {
-    pub(crate) const fn new(raft: Raft<C, StateMachine<C>>, failure: Failure) -> Self {
-        Self { raft, failure }
+    pub(crate) const fn new(
+        raft: Raft<C, StateMachine<C>>,
+        failure: Failure,
+        grace: Duration,
+    ) -> Self {
+        Self { raft, failure, grace }
     }
 
     /// Appends and waits until it is applied here.
     pub(crate) async fn write(&self, replicated: Replicated) -> Result<Outcome, NotDone> {
         if let Some(refusal) = self.ended() {
             return Err(NotDone::Stopped(refusal));
+        }
+        if self.is_cut_off() {
+            return Err(NotDone::NotLeader(Leader::default()));
         }
         match self.raft.client_write(replicated).await {
             Ok(response) => outcome(response.data),
@@ -89,6 +101,10 @@ impl Local {
             return Ok(Vec::new());
         }
         let count = replicated.len();
+        if self.is_cut_off() {
+            let not_done = || Err(NotDone::NotLeader(Leader::default()));
+            return Ok(std::iter::repeat_with(not_done).take(count).collect());
+        }
         let mut results = Vec::with_capacity(count);
         // Once the core has ended it can only be said that it has, not what became of an entry.
         let mut why = "this master has stopped".to_owned();
@@ -106,6 +122,14 @@ impl Local {
         }
         results.resize_with(count, || Err(NotDone::Unknown(why.clone())));
         Ok(results)
+    }
+
+    /// Whether this node leads by its own account only. What it appended then would be of unknown
+    /// outcome to whoever asked, for as long as no quorum comes back; what it does not append was
+    /// certainly not done.
+    fn is_cut_off(&self) -> bool {
+        let metrics = self.raft.metrics();
+        status::is_cut_off(&metrics.borrow_watched(), self.grace)
     }
 
     /// Why this node takes no writes any more, if so.

@@ -54,8 +54,6 @@ use crate::{
 const WAIT: Duration = Duration::from_secs(30);
 /// How often `trigger_snapshot` asks for one anew.
 const SNAPSHOT_ASKED_EVERY: Duration = Duration::from_millis(250);
-/// For how long a leader whose quorum does not answer goes on with its duties.
-const LEADERSHIP_GRACE: Duration = Duration::from_secs(1);
 /// How often a leader looks whether its quorum still answers.
 const LEASE_LOOKS: u32 = 6;
 const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -339,9 +337,7 @@ impl Shared {
 /// Follows what Raft says: where the members are, and whether this node leads. It looks at every
 /// change, and from time to time by itself, since a leader that is cut off hears nothing.
 async fn watch_leadership(shared: Shared, leadership: watch::Sender<Option<Leadership>>) {
-    // Longer than the lease: a busy machine that delays a few heartbeats must not end the duties
-    // of a leader that nobody has replaced. What it does meanwhile is fenced by its term.
-    let lease = shared.options.lease().max(LEADERSHIP_GRACE);
+    let lease = shared.options.grace();
     let mut metrics = shared.raft.metrics();
     let mut membership = None;
     loop {

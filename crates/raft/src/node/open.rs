@@ -86,7 +86,7 @@ impl RaftNode {
             })?;
         let (forwards, forwarded) = mpsc::channel(forward::QUEUE);
         let shared = Shared {
-            local: Local::new(raft.clone(), failure.clone()),
+            local: Local::new(raft.clone(), failure.clone(), options.grace()),
             options,
             raft,
             peers,

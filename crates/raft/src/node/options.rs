@@ -11,6 +11,8 @@ use crate::RaftError;
 const REQUEST_ENTRIES_MAX: u64 = 1024;
 /// A snapshot must be transferred and installed within this.
 const SNAPSHOT_TRANSFER: Duration = Duration::from_secs(300);
+/// For so long at least a leader whose quorum does not answer goes on with its duties.
+const LEADERSHIP_GRACE: Duration = Duration::from_secs(1);
 
 /// How a node takes part in its cluster. [`RaftOptions::new`] has the defaults.
 #[derive(Debug, Clone)]
@@ -70,6 +72,13 @@ impl RaftOptions {
 
     pub(crate) const fn lease(&self) -> Duration {
         Duration::from_millis(self.election_max_ms)
+    }
+
+    /// How long a leader may hear of no quorum before it leads no longer. Longer than the lease: a
+    /// busy machine that delays a few heartbeats must not end the duties of a leader that nobody
+    /// has replaced. What it does meanwhile is fenced by its term.
+    pub(crate) fn grace(&self) -> Duration {
+        self.lease().max(LEADERSHIP_GRACE)
     }
 
     pub(crate) fn config(&self) -> Result<Config, RaftError> {

@@ -150,13 +150,24 @@ fn role(metrics: &RaftMetrics<C>) -> Role {
     }
 }
 
+/// Whether it leads, and no quorum has answered it for so long. One that was only just elected has
+/// been answered by nobody, but was elected by a quorum.
+pub(crate) fn is_cut_off(metrics: &RaftMetrics<C>, grace: Duration) -> bool {
+    let silent = metrics.last_quorum_acked.as_ref().is_some_and(|at| at.elapsed() >= grace);
+    silent && role(metrics) == Role::Leader && !is_alone(metrics)
+}
+
+/// The only voter is a quorum by itself and hears no acknowledgements.
+fn is_alone(metrics: &RaftMetrics<C>) -> bool {
+    let mut voters = metrics.membership_config.membership().voter_ids();
+    voters.next() == Some(metrics.id) && voters.next().is_none()
+}
+
 /// An isolated leader goes on believing in itself: only the lease tells.
 pub(crate) fn leadership(metrics: &RaftMetrics<C>, lease: Duration) -> Option<Leadership> {
     let leads = role(metrics) == Role::Leader;
-    // The only voter is a quorum by itself and hears no acknowledgements.
-    let mut voters = metrics.membership_config.membership().voter_ids();
-    let alone = voters.next() == Some(metrics.id) && voters.next().is_none();
-    let acked = alone || metrics.last_quorum_acked.as_ref().is_some_and(|at| at.elapsed() < lease);
+    let acked = is_alone(metrics)
+        || metrics.last_quorum_acked.as_ref().is_some_and(|at| at.elapsed() < lease);
     let caught_up =
         metrics.last_applied.as_ref().is_some_and(|id| *id.leader_id == metrics.current_term);
     (leads && acked && caught_up).then_some(Leadership { term: Term(metrics.current_term) })

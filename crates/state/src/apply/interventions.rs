@@ -147,7 +147,10 @@ pub(super) fn leave(state: &mut State, context: &Context<'_>, id: OperationId) -
     }
     let what = "it cannot be left as it is";
     if !matches!(operation.status, OperationStatus::Stuck { aborting: false, .. }) {
-        return Err(wrong_status(&operation, what).hint("only one that is stuck can be"));
+        let next = operation.what_next();
+        return Err(
+            wrong_status(&operation, what).hint(format!("only one that is stuck can be; {next}"))
+        );
     }
     unless_a_reset_ends_it(state, &operation)?;
     if operation.passed().is_none() {
@@ -184,7 +187,7 @@ fn unless_a_reset_ends_it(state: &State, operation: &Operation) -> Result<(), Re
             reset.id,
             reset.status.as_str()
         ))
-        .hint(format!("watch it with: quorate operation watch {}", reset.id)))
+        .hint(reset.what_next()))
 }
 
 /// Ends what was being done with the masters: it counts on masters that were given up, and would

@@ -30,7 +30,8 @@ pub(super) fn set_votes(
             codes::OPERATION_CONFLICT,
             format!("the operation {} is changing the masters", operation.id),
         )
-        .hint(format!("wait for it: quorate operation watch {}", operation.id)));
+        .cause(format!("it is {}", operation.status.as_str()))
+        .hint(operation.what_next()));
     }
     let kept = if votes { None } else { Some(stated(context, reason)?) };
     let even = even_because.map(|reason| stated(context, reason)).transpose()?;

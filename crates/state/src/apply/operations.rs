@@ -52,7 +52,7 @@ pub(super) fn submit(
                 running.plan.request.title(),
                 running.status.as_str(),
             ))
-            .hint(format!("watch it with: quorate operation watch {}", running.id)));
+            .hint(running.what_next()));
         }
     }
     plan.pins.iter().try_for_each(|pin| check_pin(state, pin))?;
@@ -261,12 +261,9 @@ fn undo_desire(
 }
 
 pub(super) fn find(state: &State, id: OperationId) -> Result<Operation, Refusal> {
-    state
-        .metadata
-        .operations
-        .get(&id)
-        .map(|operation| Operation::clone(operation))
-        .ok_or_else(|| not_found(format!("operation {id}")))
+    state.metadata.operations.get(&id).map(|operation| Operation::clone(operation)).ok_or_else(
+        || not_found(format!("operation {id}")).hint("list them with: quorate operation list"),
+    )
 }
 
 /// The operation, unless a leader of a newer term has worked on it.
@@ -298,6 +295,7 @@ fn wrong_step(id: OperationId, step: u32) -> Refusal {
 pub(super) fn wrong_status(operation: &Operation, what: &str) -> Refusal {
     Refusal::new(codes::OPERATION_STATUS, format!("operation {}: {what}", operation.id))
         .cause(format!("it is {}", operation.status.as_str()))
+        .hint(operation.what_next())
 }
 
 pub(super) fn end_record(

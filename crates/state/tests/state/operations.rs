@@ -1,6 +1,6 @@
 //! The life of an operation: submitted, begun, finished, failed, paused, resumed.
 
-use quorate_model::{OperationStatus, RequestId, StepStatus, Subject, codes};
+use quorate_model::{OperationStatus, Refusal, RequestId, StepStatus, Subject, codes};
 use quorate_state::{Applied, Command};
 
 use super::world::{
@@ -158,6 +158,34 @@ fn an_operation_locks_its_components_until_it_has_ended() {
     world.abort(id).unwrap();
     let third = restart_plan(&world, &ALL);
     world.submit(operation_id(4), third).unwrap();
+}
+
+#[test]
+fn whoever_cannot_do_that_now_is_told_the_command_that_does() {
+    let (mut world, id) = restarting();
+    let says = |refusal: Refusal, commands: &[&str]| {
+        let hint = refusal.hint.unwrap();
+        for command in ["watch", "resume", "abort", "show", "list"] {
+            let said = hint.contains(&format!("quorate operation {command}"));
+            assert_eq!(said, commands.contains(&command), "{command}: {hint}");
+        }
+    };
+    says(world.resume(operation_id(9)).unwrap_err(), &["list"]);
+    let second = restart_plan(&world, &ALL);
+    let again = |world: &mut World| world.submit(operation_id(3), second.clone()).unwrap_err();
+    says(again(&mut world), &["watch"]);
+    world.pause(id).unwrap();
+    says(again(&mut world), &["resume", "abort"]);
+    world.resume(id).unwrap();
+    world.begin(id, 0, 1).unwrap();
+    world.fail(id, 0, 1).unwrap();
+    says(again(&mut world), &["show", "resume", "abort"]);
+    says(world.pause(id).unwrap_err(), &["show", "resume", "abort"]);
+    world.resume(id).unwrap();
+    world.run_to_end(id);
+    for refusal in [world.pause(id), world.resume(id), world.abort(id)] {
+        says(refusal.unwrap_err(), &["show"]);
+    }
 }
 
 #[test]

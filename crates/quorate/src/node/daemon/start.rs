@@ -40,7 +40,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(30);
 /// A process that has said nothing of itself by then is waited for no longer.
 const SILENCE: Duration = Duration::from_secs(10);
 /// Waiting that is over sooner is not worth a word.
-const WORTH_A_WORD: Duration = Duration::from_secs(2);
+const WORTH_A_WORD: Duration = Duration::from_secs(1);
 
 /// Refuses what `run` would refuse at once, before anything is stopped or started.
 pub(super) fn refuse_what_cannot_start(
@@ -82,10 +82,22 @@ pub(super) async fn run(args: &StartArgs, folders: &Folders, ui: &Ui) -> Outcome
         }
         let report = ProcessReport::load(folders).filter(|report| report.pid == spawned.pid());
         let waited = begun.elapsed();
+        if waited > WORTH_A_WORD && told.is_empty() {
+            told = "a word of its process".to_owned();
+            let patience = duration::short(args.timeout);
+            ui.note(&format!(
+                "process {} is starting; waiting up to {patience} until it is ready",
+                spawned.pid()
+            ));
+        }
         match &report {
             Some(report) if report.phase == Phase::Ready => break Some(report.clone()),
             Some(report) if waited >= args.timeout => break Some(report.clone()),
-            Some(report) if waited > WORTH_A_WORD && report.missing() != told => {
+            Some(report)
+                if waited > WORTH_A_WORD
+                    && !report.missing().is_empty()
+                    && report.missing() != told =>
+            {
                 told = report.missing();
                 ui.note(&format!("process {} waits for {told}", spawned.pid()));
             }

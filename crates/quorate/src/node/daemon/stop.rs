@@ -1,9 +1,14 @@
 //! `quorate stop`: ends this host's node, kindly and no other process.
 
-use std::time::{Duration, Instant};
+use std::{
+    os::unix::fs::MetadataExt,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use quorate_api::exit;
 use quorate_model::{Refusal, codes};
+use quorate_supervisor::ProcessIdentity;
 use rustix::process::Signal;
 
 use super::{DaemonView, running};
@@ -30,6 +35,9 @@ pub(crate) struct StopArgs {
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
     pub(crate) timeout: Duration,
 }
+
+/// How often it is looked whether another program has taken the process.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Stops the node and shows what happened.
 pub(super) async fn run(args: &StopArgs, folders: &Folders, ui: &Ui) -> Outcome {
@@ -74,8 +82,7 @@ pub(super) async fn end(
         refusal.cause(error.to_string())
     };
     let begun = Instant::now();
-    identity.signal(Signal::TERM).map_err(cannot)?;
-    match tokio::time::timeout(patience, identity.ended()).await {
+    match tokio::time::timeout(patience, ask_until_ended(&pid_file, identity)).await {
         Ok(ended) => ended.map_err(cannot)?,
         Err(_) => {
             return Err(Refusal::new(
@@ -113,13 +120,101 @@ fn refuse_without_pid_file(folders: &Folders) -> Result<(), Refusal> {
     match lock_data_folder(&folders.data) {
         Err(refusal) if refusal.code == codes::DATA_FOLDER_IN_USE => Err(Refusal::new(
             codes::DATA_FOLDER_IN_USE,
-            format!("a node runs on {}, but it is not known as which process", folders.data.display()),
+            format!(
+                "a node runs on {}, but it is not known as which process",
+                folders.data.display()
+            ),
         )
         .cause(format!("{} holds no pid file of it", folders.run.display()))
-        .hint(format!(
-            "its run folder may be another one: --run-dir DIR; or see which process it is: fuser -v {}",
-            folders.data.join("lock").display()
-        ))),
+        .hint(
+            "its run folder may be another one: --run-dir DIR; or see which process it is, and \
+             end it with `kill PID`: ps -eo pid,user,args | grep '[q]uorate'",
+        )),
         _ => Ok(()),
+    }
+}
+
+/// Asks the process to stop, once for each program that it becomes, and waits until it has ended.
+///
+/// A process that begins anew in place goes on under the same pid, and a signal that reaches it just
+/// before that is lost with the program that was. So it is asked again when the pid file has been
+/// written anew, which each program does before it listens for signals: from then on a signal ends
+/// it, in one way or the other. To ask the same program twice would help nothing.
+async fn ask_until_ended(pid_file: &Path, identity: ProcessIdentity) -> std::io::Result<()> {
+    let ended = identity.ended();
+    tokio::pin!(ended);
+    loop {
+        // Looked at first: what is written anew after this is asked once more.
+        let written = mark(pid_file);
+        identity.signal(Signal::TERM)?;
+        loop {
+            tokio::select! {
+                result = &mut ended => return result,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            let now = mark(pid_file);
+            // A file that is gone belonged to a process that is about to be.
+            if now.is_some() && now != written {
+                break;
+            }
+        }
+    }
+}
+
+/// Tells one writing of a file from another: each is a new file under the old name.
+fn mark(path: &Path) -> Option<(u64, i64, i64)> {
+    let file = std::fs::metadata(path).ok()?;
+    Some((file.ino(), file.mtime(), file.mtime_nsec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    /// A shell with this script, which finds its pid file as `$1`, and says in `$1.ready` that it
+    /// listens.
+    fn shell(folder: &Path, script: &str) -> (Child, std::path::PathBuf, ProcessIdentity) {
+        let pid_file = folder.join("master.pid");
+        std::fs::write(&pid_file, "1\n").unwrap();
+        let mut command = Command::new("sh");
+        let child = command.args(["-c", script, "sh"]).arg(&pid_file).spawn().unwrap();
+        let identity = ProcessIdentity::of(child.id()).unwrap().unwrap();
+        let ready = folder.join("master.pid.ready");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !ready.exists() {
+            assert!(Instant::now() < deadline, "the shell did not begin");
+            std::thread::yield_now();
+        }
+        (child, pid_file, identity)
+    }
+
+    #[tokio::test]
+    async fn a_signal_that_was_lost_in_a_restart_in_place_is_sent_again() {
+        let folder = tempfile::tempdir().unwrap();
+        // The first signal is swallowed; then another program takes the process and its pid file.
+        let script = "trap 'cp \"$1\" \"$1.new\"; mv \"$1.new\" \"$1\"; trap - TERM' TERM
+            : > \"$1.ready\"
+            while :; do sleep 0.02; done";
+        let (mut child, pid_file, identity) = shell(folder.path(), script);
+        let ended = ask_until_ended(&pid_file, identity);
+        tokio::time::timeout(Duration::from_secs(60), ended).await.unwrap().unwrap();
+        assert_eq!(child.wait().unwrap().code(), None, "the signal ended it");
+    }
+
+    #[tokio::test]
+    async fn one_program_is_asked_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "trap 'echo asked >> \"$1.asked\"' TERM
+            : > \"$1.ready\"
+            while :; do sleep 0.02; done";
+        let (mut child, pid_file, identity) = shell(folder.path(), script);
+        let ended = ask_until_ended(&pid_file, identity);
+        assert!(tokio::time::timeout(LOOK_EVERY * 20, ended).await.is_err(), "it never ends");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let asked = std::fs::read_to_string(folder.path().join("master.pid.asked")).unwrap();
+        assert_eq!(asked, "asked\n");
     }
 }
