@@ -648,6 +648,39 @@ impl Operation {
             && self.must_be_done().is_none()
     }
 
+    /// What a person can do about it where it stands, in order, each with its command; nothing while
+    /// it goes on by itself, or has ended well.
+    #[must_use]
+    pub fn to_do(&self) -> Vec<String> {
+        let id = self.id;
+        let resume = |when: &str| format!("{when}: quorate operation resume {id}");
+        let is_reset = self.plan.request == OperationRequest::Reset;
+        let has_passed = self.passed().is_some();
+        let mut steps = match self.status {
+            OperationStatus::Stuck { .. } => vec![resume("mend what its refusal names, then")],
+            OperationStatus::Paused => vec![resume("let it go on")],
+            // A reset that was left as it is has not reached every disk.
+            OperationStatus::Aborted if is_reset && has_passed => {
+                return vec!["reset once more: quorate reset".to_owned()];
+            }
+            _ => return Vec::new(),
+        };
+        if self.can_be_left() {
+            steps.push(format!(
+                "if what it waits for is gone for good, end it where it stands: quorate operation \
+                 abort {id} --leave-as-is"
+            ));
+            if is_reset {
+                steps.push("once it was left so, reset once more: quorate reset".to_owned());
+            }
+        } else if !has_passed
+            && !matches!(self.status, OperationStatus::Stuck { aborting: true, .. })
+        {
+            steps.push(format!("or take back what was done: quorate operation abort {id}"));
+        }
+        steps
+    }
+
     /// Whether something may happen on its behalf without anybody saying so first. A paused one
     /// still ends the step in hand; one that is stuck stands still.
     #[must_use]

@@ -51,6 +51,10 @@ pub(super) async fn to_the_end(
     session.ui.show(&view.summary, |paint| views::ended(&view.summary, paint))?;
     let id = &view.summary.id;
     match end {
+        // Said where it is over: of one that is stuck, `operation show` tells it with the rest.
+        End::Ended if view.summary.status == "aborted" => {
+            view.to_do.iter().for_each(|step| session.ui.note(step));
+        }
         End::Ended => {}
         End::TimedOut => {
             let patience = duration::short(patience);
