@@ -8,13 +8,16 @@ use quorate_api::rest::{MasterView, NodeManagerView, StatusView};
 pub(crate) struct Sight {
     /// The master that serves the page, when another one leads.
     follower: Option<String>,
+    /// Whether anybody leads, to whom node managers report.
+    is_led: bool,
 }
 
 impl Sight {
     /// The sight of the master `node`.
     pub(crate) fn new(node: &str, status: &StatusView) -> Self {
         let leads_elsewhere = status.leader.as_ref().is_some_and(|leader| leader != node);
-        Self { follower: leads_elsewhere.then(|| node.to_owned()) }
+        let follower = leads_elsewhere.then(|| node.to_owned());
+        Self { follower, is_led: status.leader.is_some() }
     }
 
     /// Whether a master is ready, if that can be seen.
@@ -25,7 +28,8 @@ impl Sight {
 
     /// Whether a node manager is ready, if that can be seen.
     pub(crate) fn of_manager(&self, manager: &NodeManagerView) -> Option<bool> {
-        (self.follower.is_none() || manager.ready).then_some(manager.ready)
+        let is_seen = self.follower.is_none() && self.is_led;
+        (is_seen || manager.ready).then_some(manager.ready)
     }
 }
 

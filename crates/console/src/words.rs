@@ -154,8 +154,22 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// Like [`pieces`], for words that stand alone: they begin with a capital, and a command of
-/// Quorate in them is set as code, from its name to the end of the clause.
+/// The programs that hints name.
+const PROGRAMS: [&str; 10] = [
+    "quorate ",
+    "apt-get ",
+    "chmod ",
+    "du ",
+    "iostat ",
+    "journalctl ",
+    "ss ",
+    "systemctl ",
+    "timedatectl ",
+    "ulimit ",
+];
+
+/// Like [`pieces`], for words that stand alone: they begin with a capital, and a command in them
+/// is set as code, from its name to the end of the clause.
 pub(crate) fn sentence(text: &str) -> Vec<Piece<'_>> {
     let mut pieces: Vec<Piece<'_>> = Vec::new();
     for piece in self::pieces(text) {
@@ -174,15 +188,25 @@ pub(crate) fn sentence(text: &str) -> Vec<Piece<'_>> {
 
 fn commands<'a>(text: &'a str, pieces: &mut Vec<Piece<'a>>) {
     let mut rest = text;
-    while let Some(begin) = rest.find("quorate ") {
+    while let Some(begin) = PROGRAMS.iter().filter_map(|name| command(rest, name)).min() {
         let (before, command) = rest.split_at(begin);
-        let end = command.find([';', ',']).unwrap_or(command.len());
+        let marks = [command.find([';', ',', ')']), command.find(" (")];
+        let end = marks.into_iter().flatten().min().unwrap_or(command.len());
         let (command, after) = command.split_at(end);
         pieces.extend([Piece::new(before, false), Piece::new(command, true)]);
         rest = after;
     }
     pieces.push(Piece::new(rest, false));
     pieces.retain(|piece| !piece.text.is_empty());
+}
+
+/// Where a command begins: its name is a word of its own, and no part of a path.
+fn command(text: &str, name: &str) -> Option<usize> {
+    let is_free = |place: usize| {
+        let before = text[..place].chars().next_back();
+        before.is_none_or(|it| it.is_whitespace() || it == '(')
+    };
+    text.match_indices(name).map(|(place, _)| place).find(|place| is_free(*place))
 }
 
 /// `a`, `a or b`, `a, b or c`, each between backticks; no more than three are named.
@@ -269,6 +293,13 @@ mod tests {
             ("see: quorate status; then go on", "See: [quorate status]; then go on"),
             ("quorate login, or ask", "[quorate login], or ask"),
             ("`db-1` is dead", "[db-1] is dead"),
+            (
+                "on m1: chmod 0700 /data; or there: quorate doctor --fix",
+                "On m1: [chmod 0700 /data]; or there: [quorate doctor --fix]",
+            ),
+            ("ask it itself: quorate status (on m2)", "Ask it itself: [quorate status] (on m2)"),
+            ("add a master across the link", "Add a master across the link"),
+            ("move /srv/quorate aside", "Move /srv/quorate aside"),
             ("", ""),
         ] {
             assert_eq!(text(hint), shown);

@@ -17,7 +17,7 @@ use quorate_state::{Applied, Command, Proposal, State};
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    Inventory, Permission, Principal, ReadinessGate, elections::Elections,
+    Inventory, Permission, Principal, ReadinessGate, background::Reached, elections::Elections,
     failed_logins::FailedLogins, node_sessions::NodeSessions, outlook::Outlook,
     surroundings::DoctorParts,
 };
@@ -93,6 +93,7 @@ pub(crate) struct Shared {
     pub(crate) elections: Elections,
     pub(crate) doctor: DoctorParts,
     pub(crate) outlook: watch::Sender<Outlook>,
+    pub(crate) reached: watch::Sender<Reached>,
     closing: watch::Sender<bool>,
 }
 
@@ -112,6 +113,7 @@ impl Control {
             elections: Elections::default(),
             doctor: DoctorParts::default(),
             outlook: watch::Sender::default(),
+            reached: watch::Sender::default(),
             closing: watch::Sender::new(false),
         };
         Self { shared: Arc::new(shared) }

@@ -23,6 +23,8 @@ pub(crate) fn masters(control: &Control) -> Vec<MasterView> {
     let live = control.readiness().live();
     let observed = control.masters_observed();
     let leads = observed.leader.is_some();
+    let leader = control.known_leader();
+    let reached = control.shared.reached.borrow().clone();
     let mut views = Vec::new();
     for (id, node) in state.metadata.nodes.iter().filter(|(_, node)| node.roles.master) {
         let is_self = *id == control.node();
@@ -35,7 +37,12 @@ pub(crate) fn masters(control: &Control) -> Vec<MasterView> {
         let reason = if is_self {
             live.unmet.first().map(|missing| missing.unmet.clone()).unwrap_or_default()
         } else if !leads {
-            "only the leader can see it, and this master does not lead".to_owned()
+            match (leader, reached.get(id)) {
+                (None, Some(Err(why))) => format!("it is not reached from this master: {why}"),
+                (None, Some(Ok(()))) => "it is reached, but no quorum acts".to_owned(),
+                (None, None) => "no quorum acts, so nothing is known of it".to_owned(),
+                _ => "only the leader can see it, and this master does not lead".to_owned(),
+            }
         } else {
             observed.level(*id).err().unwrap_or_default()
         };
@@ -50,7 +57,7 @@ pub(crate) fn masters(control: &Control) -> Vec<MasterView> {
             id: id.to_string(),
             name: node.name.to_string(),
             ready: reason.is_empty() && role != "joining",
-            is_leader: raft.leader == Some(*id),
+            is_leader: leader == Some(*id),
             role: role.to_owned(),
             matched_index: matched,
             applied_index: applied.map(|index| index.0),
@@ -73,13 +80,15 @@ pub(crate) fn stated(stated: &Stated) -> StatedView {
 
 pub(crate) fn node_managers(control: &Control, facts: &Facts<'_>) -> Vec<NodeManagerView> {
     let metadata = &facts.state.metadata;
+    let leads = control.leading().is_some();
     let mut views = Vec::new();
     for (id, node) in metadata.nodes.iter().filter(|(_, node)| node.roles.node_manager) {
         let age = facts.observations.nodes.get(id);
         let ready = facts.observations.is_reporting(*id);
         let reason = match age {
             _ if ready => String::new(),
-            None => "it has not reported to this leader".to_owned(),
+            None if leads => "it has not reported to this leader".to_owned(),
+            None => "it reports to the leader only, and this master does not lead".to_owned(),
             Some(age) => format!("it last reported {} s ago", age.as_secs()),
         };
         let instances = metadata
@@ -296,6 +305,7 @@ pub(crate) fn operation(operation: &Operation, waiting: Option<&Waiting>) -> Ope
         step_list,
         refusal,
         can_be_left: operation.can_be_left(),
+        to_do: operation.to_do(),
         transcript,
     }
 }

@@ -11,6 +11,7 @@ mod create;
 pub mod doctor;
 pub mod health;
 mod leadership;
+pub mod lost_quorum;
 mod nodes;
 mod observations;
 mod planner;

@@ -105,6 +105,19 @@ async fn the_doctor_is_content_with_a_healthy_cluster_and_names_each_death() {
     eventually("status says so", SOON, || async { status_code(&cluster.masters[0]) == Some(4) })
         .await;
     watched.line("no quorum").await;
+    let alone = &cluster.masters[0];
+    eventually("the missing are named, and nobody is said to lead", SOON, || async {
+        let output = alone.call(&["status", "--output", "json"]);
+        let status: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let masters = status["masters"].as_array().cloned().unwrap_or_default();
+        let problems = status["problems"].to_string();
+        status["leader"].is_null()
+            && masters.len() == 3
+            && masters.iter().all(|it| it["isLeader"] == false && it["ready"] == false)
+            && ["m2 at", "m3 at"].iter().all(|missing| problems.contains(missing))
+            && status["toDo"].to_string().contains("quorate recover collect")
+    })
+    .await;
 
     // A master that is started anew has never been ready, and must say it all the same.
     cluster.masters[0].kill();
@@ -116,6 +129,14 @@ async fn the_doctor_is_content_with_a_healthy_cluster_and_names_each_death() {
     })
     .await;
     assert_eq!(status_code(&cluster.masters[0]), Some(4), "never ready");
+    let told =
+        || String::from_utf8_lossy(&cluster.masters[0].call(&["status"]).stdout).into_owned();
+    let way_out = format!("--root {} recover collect", cluster.masters[0].root.display());
+    eventually("the host names the missing and the way out", SOON, || async {
+        let told = told();
+        told.contains("not reached from this master") && told.contains(&way_out)
+    })
+    .await;
 
     // All are back: a cron line hears of it.
     cluster.masters[1].start();

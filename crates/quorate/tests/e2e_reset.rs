@@ -259,13 +259,21 @@ async fn a_reset_that_a_dead_master_has_stopped_is_left_as_it_is_and_done_again(
     })
     .await;
     assert_eq!(stuck["canBeLeft"], json!(true), "{stuck:#}");
+    let told = master.must(&["operation", "show", &id]);
+    assert!(told.contains(&format!("quorate operation abort {id} --leave-as-is")), "{told}");
+    assert!(told.contains("reset once more: quorate reset"), "{told}");
     let output = master.call(&["operation", "abort", &id, "--yes"]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert!(said(&output).contains("Q2003") && said(&output).contains("--leave-as-is"));
     let output = master.call(&["reset", "--plan"]);
     assert!(said(&output).contains("Q2001"), "{}", said(&output));
-    let _ = master.must(&["operation", "abort", &id, "--leave-as-is", "--yes"]);
+    let output = master.call(&["operation", "abort", &id, "--leave-as-is", "--yes"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("reset once more: quorate reset"), "{}", said(&output));
     assert_eq!(show(master).unwrap()["status"], "aborted");
+    let doctor = master.call(&["doctor"]);
+    let doctor = String::from_utf8_lossy(&doctor.stdout);
+    assert!(doctor.contains("the last reset did not end"), "{doctor}");
 
     // Nothing is held any more, and the next one does the rest, the dead one's part as well.
     let hash = plan_of(master)["confirm"].as_str().unwrap().to_owned();

@@ -92,6 +92,9 @@ pub struct OperationView {
     /// is (`leaveAsIs`).
     #[serde(default)]
     pub can_be_left: bool,
+    /// What a person can do about it where it stands, in order, each with its command.
+    #[serde(default)]
+    pub to_do: Vec<String>,
     /// What was done, when, by whom, and what was seen.
     pub transcript: Vec<TranscriptView>,
 }

@@ -8,7 +8,7 @@ use super::{MasterView, NodeManagerView, OperationSummary, PreferredView, Stated
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Precondition {
-    /// Its stable name: `leader`, `quorum`, `state`.
+    /// Its stable name: `leader`, `quorum`, `voters`, `state`.
     pub name: String,
     /// What is missing, in words.
     pub unmet: String,
@@ -50,7 +50,11 @@ pub struct StatusView {
     pub healthy: bool,
     /// What is wrong, worst first; empty when healthy.
     pub problems: Vec<String>,
-    /// The leader's node id.
+    /// What to do next, in order, each with its command: where no quorum acts, and where an
+    /// operation stands still.
+    #[serde(default)]
+    pub to_do: Vec<String>,
+    /// The leader's node id; `null` where no quorum acts, since nobody can know it there.
     pub leader: Option<String>,
     /// The Raft term.
     pub term: u64,

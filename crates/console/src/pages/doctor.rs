@@ -45,12 +45,6 @@ impl DoctorMain {
     fn of(&self, severity: &str) -> Vec<&FindingView> {
         self.view.findings.iter().filter(|it| it.severity == severity).collect()
     }
-
-    /// What is neither a problem nor a warning.
-    fn rest(&self) -> Vec<&FindingView> {
-        let bad = |it: &FindingView| matches!(it.severity.as_str(), "problem" | "warning");
-        self.view.findings.iter().filter(|it| !bad(it)).collect()
-    }
 }
 
 impl Main for DoctorMain {

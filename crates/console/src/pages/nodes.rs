@@ -37,6 +37,11 @@ impl NodesMain {
         Self { refused: Some(refused), ..self }
     }
 
+    /// Whether something runs on a host that nobody looks after.
+    fn has_unmanaged(&self) -> bool {
+        self.status.node_managers.iter().any(|manager| !manager.unmanaged.is_empty())
+    }
+
     /// How far a master's log is behind the longest known one, when it is.
     fn lag(&self, master: &MasterView) -> Option<String> {
         let newest = self.status.masters.iter().filter_map(|it| it.matched_index).max()?;

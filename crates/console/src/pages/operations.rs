@@ -78,6 +78,10 @@ impl OperationMain {
         matches!(self.status(), "running" | "paused" | "stuck")
     }
 
+    fn is_reset(&self) -> bool {
+        self.operation.summary.title == "reset"
+    }
+
     /// Whether a step's reason is worth showing without being asked for.
     fn is_open(&self, step: &StepView) -> bool {
         matches!(step.status.as_str(), "started" | "failed")

@@ -1,6 +1,8 @@
 //! The clusters of the samples, each in one condition.
 
-use quorate_api::rest::{Precondition, PreferredView, ReadinessView, StatedView, StatusView};
+use quorate_api::rest::{
+    Precondition, PreferredView, ReadinessView, StatedView, StatusView, UnmanagedView,
+};
 use quorate_model::{Refusal, Timestamp, codes};
 
 use super::{
@@ -55,6 +57,7 @@ pub fn healthy(now: Timestamp) -> Sample {
             even_voters: None,
             autopilot_waits: String::new(),
             enrolments_waiting: 0,
+            to_do: Vec::new(),
             masters,
             node_managers: managers,
         },
@@ -96,6 +99,12 @@ pub fn growing(now: Timestamp) -> Sample {
         enrolment(now, (10, "host-g"), "both", "approved by user:ann"),
     ];
     sample.status.enrolments_waiting = 2;
+    // What a reset let go of.
+    sample.status.node_managers[1].unmanaged = vec![UnmanagedView {
+        instance: "ledger-2".to_owned(),
+        component: "ledger".to_owned(),
+        pid: 18_233,
+    }];
     sample
 }
 
@@ -294,7 +303,23 @@ pub fn no_quorum(now: Timestamp) -> Sample {
     sample.status.leader = None;
     sample.status.failure_tolerance = None;
     sample.status.one_more_death = "the masters cannot act now".to_owned();
-    sample.status.problems.insert(0, "no quorum of masters acts".to_owned());
+    sample.status.problems.insert(
+        0,
+        "no quorum of masters acts: of 3 voters 2 are needed; not reached from this master: host-b \
+         at 10.0.0.2:9901, host-c at 10.0.0.3:9901"
+            .to_owned(),
+    );
+    sample.status.to_do = vec![
+        "start host-b at 10.0.0.2:9901, host-c at 10.0.0.3:9901, until 2 of 3 voters run and reach \
+         each other; on each of their hosts: quorate start"
+            .to_owned(),
+        "if too many are gone for good: on every master that is left, quorate stop, then quorate \
+         recover collect --out NAME.json; docs/recover.md goes on from there"
+            .to_owned(),
+    ];
+    for master in &mut sample.status.masters {
+        master.is_leader = false;
+    }
     sample
         .status
         .problems

@@ -206,6 +206,7 @@ pub(super) fn operation(
         step_list,
         refusal: None,
         can_be_left: false,
+        to_do: Vec::new(),
         transcript,
     }
 }

@@ -253,6 +253,8 @@ fn findings(status: &StatusView) -> DoctorView {
     ] {
         findings.push(finding(id, "ok", seen, ""));
     }
+    let unseen = "nothing is known of this: no host was looked at for it";
+    findings.push(finding("time-sync", "unknown", unseen, ""));
     let fix =
         "keep the root key apart from the hosts; a stopped master's data folder is a copy: cp -a";
     findings.push(finding("backups", "info", "not configured: this version makes no backups", fix));

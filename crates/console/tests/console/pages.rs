@@ -126,6 +126,28 @@ async fn empty_pages_say_what_to_do_next() {
 }
 
 #[tokio::test]
+async fn without_a_quorum_the_overview_names_the_missing_and_what_to_do() {
+    let browser = Browser::logged_in(samples::no_quorum(NIGHT));
+    let page = browser.get("/").await.body;
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text}"));
+    assert!(place("not reached from this master: host-b at") < place("What to do"));
+    assert!(place("What to do") < place("<code>quorate recover collect --out NAME.json</code>"));
+    assert!(!page.contains("leader</span>"), "nobody can know who leads");
+}
+
+#[tokio::test]
+async fn processes_that_nobody_looks_after_are_named_with_their_host() {
+    let page = Browser::logged_in(samples::growing(NIGHT)).get("/nodes").await.body;
+    let (_, managers) = page.split_once("id=\"managers\"").unwrap();
+    assert!(
+        managers.contains("Process 18233 of <code>ledger-2</code> runs unmanaged"),
+        "{managers}"
+    );
+    let page = Browser::logged_in(samples::healthy(NIGHT)).get("/nodes").await.body;
+    assert!(!page.contains("unmanaged"));
+}
+
+#[tokio::test]
 async fn a_refused_plan_shows_code_cause_and_hint() {
     let page = Browser::logged_in(samples::degraded(NIGHT)).get("/components/orders/restart").await;
     assert_eq!(page.status, 409);
@@ -195,8 +217,13 @@ async fn the_checklist_says_what_is_wrong_first_with_what_to_do() {
     assert!(place("one warning") < place("id=\"problems\""));
     assert!(place("id=\"problems\"") < place("id=\"warnings\""));
     assert!(place("id=\"warnings\"") < place("As it should be"));
-    assert!(page.contains("<code>on host-c: quorate start</code>"));
+    assert!(page.contains("On host-c: <code>quorate start</code>"), "prose is no code");
     assert!(page.contains("data-source=\"\""), "what is read stands still");
     let page = Browser::logged_in(samples::healthy(NIGHT)).get("/doctor").await.body;
     assert!(page.contains("The checklist finds nothing wrong"));
+    // What is merely worth knowing, or could not be looked at, is not "as it should be".
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("no {text}"));
+    assert!(place("Not known") < place("time-sync") && place("time-sync") < place("Worth knowing"));
+    assert!(place("backups") < place("As it should be"));
+    assert!(place("As it should be") < place("masters-agree"));
 }

@@ -5,6 +5,7 @@ mod binaries;
 mod leader_actor;
 mod leadership;
 mod masters_actor;
+mod reaching;
 mod readiness;
 mod watching;
 
@@ -13,13 +14,18 @@ use std::sync::Arc;
 use tracing::info;
 
 pub use autopilot::AutopilotOptions;
+pub(crate) use reaching::Reached;
 pub(crate) use watching::Watching;
 
 use crate::Control;
 
 /// Runs the duties of this master until it is dropped.
 pub async fn run_duties(control: Control) {
-    tokio::join!(readiness::run(control.clone()), run_leader_duties(control));
+    tokio::join!(
+        readiness::run(control.clone()),
+        reaching::run(control.clone()),
+        run_leader_duties(control)
+    );
 }
 
 /// Starts the leader's duties with each term this master leads in and drops them when it ends.

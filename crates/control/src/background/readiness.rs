@@ -19,7 +19,8 @@ const LOOK_DEADLINE: Duration = Duration::from_secs(1);
 pub(super) async fn run(control: Control) {
     let mut was_ready = false;
     loop {
-        let unmet = look(&control).await;
+        let mut unmet = look(&control).await;
+        unmet.extend(missing(&control, &unmet));
         let ready = unmet.is_empty();
         if control.readiness().set(unmet.clone()) {
             info!(node = %control.node(), "Cluster ready");
@@ -29,6 +30,16 @@ pub(super) async fn run(control: Control) {
         was_ready = ready;
         tokio::time::sleep(if ready { LOOK_EVERY_WHEN_READY } else { LOOK_EVERY }).await;
     }
+}
+
+/// Who is missing, where no quorum answers.
+fn missing(control: &Control, unmet: &[Precondition]) -> Option<Precondition> {
+    let missing = control.missing_voters();
+    let without_quorum = unmet.iter().any(|it| it.name == "leader" || it.name == "quorum");
+    (without_quorum && !missing.is_empty()).then(|| Precondition {
+        name: "voters".to_owned(),
+        unmet: format!("not reached from this master: {}", missing.join(", ")),
+    })
 }
 
 /// What is missing: a leader, a quorum behind it, a state as new as its.

@@ -9,6 +9,7 @@ use quorate_plan::{
     doctor::{Answer, DoctorFacts, Finding, Severity, examine as judge},
     health,
 };
+use quorate_raft::Role;
 use quorate_state::{FEATURE_LEVEL, State};
 use sha2::{Digest, Sha256};
 use tokio::{
@@ -220,10 +221,13 @@ async fn master(control: &Control) -> MasterCheckup {
     let state_digest =
         tokio::task::spawn_blocking(move || digest(&state)).await.unwrap_or_default();
     let status = raft.status();
+    let leader = control.known_leader();
+    // One that is cut off goes on believing that it leads.
+    let is_cut_off = status.role == Role::Leader && leader.is_none();
     MasterCheckup {
-        role: status.role.as_str().to_owned(),
+        role: if is_cut_off { "voter" } else { status.role.as_str() }.to_owned(),
         term: status.term.0,
-        leader: status.leader,
+        leader,
         voters: status.voters.keys().copied().collect(),
         learners: status.learners.keys().copied().collect(),
         joint: status.joint,

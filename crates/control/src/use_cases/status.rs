@@ -1,12 +1,13 @@
 //! The state of the quorum: the single source of truth.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
 use quorate_api::rest::{PreferredView, RecoveryView, StatusView};
-use quorate_model::{Refusal, joint_tolerance};
+use quorate_model::{Refusal, joint_tolerance, majority};
 use quorate_plan::{
     LeadershipDecision,
     health::{self, Verdict},
+    lost_quorum,
 };
 use quorate_state::Recovery;
 
@@ -24,7 +25,9 @@ pub fn show(control: &Control, principal: &Principal) -> Result<StatusView, Refu
     let masters = views::masters(control);
     let node_managers = control.with_facts(|facts| views::node_managers(control, facts));
     let voters = raft.voters.len();
-    let quorate = raft.leader.is_some() && control.readiness().live().ready;
+    let leader = control.known_leader();
+    let quorate = leader.is_some();
+    let missing = control.missing_voters();
     // Live and caught-up voters, in each set that a majority is needed of now.
     let ready: BTreeSet<&str> =
         masters.iter().filter(|it| it.ready).map(|it| it.id.as_str()).collect();
@@ -38,8 +41,10 @@ pub fn show(control: &Control, principal: &Principal) -> Result<StatusView, Refu
         .collect();
     let tolerance = if quorate { joint_tolerance(&sets) } else { None };
     let mut problems = Vec::new();
+    let mut to_do = Vec::new();
     if !quorate {
-        problems.push("no quorum of masters acts".to_owned());
+        problems.push(no_quorum(voters, &missing));
+        to_do.extend(lost_quorum::next_steps(voters, &missing));
     }
     for master in masters.iter().filter(|master| !master.ready) {
         problems.push(format!("master {} is not ready: {}", master.name, master.reason));
@@ -78,6 +83,7 @@ pub fn show(control: &Control, principal: &Principal) -> Result<StatusView, Refu
                 operation.plan.request.title(),
                 refusal.message
             ));
+            to_do.push(format!("see why, and what to do: quorate operation show {}", operation.id));
         }
     }
     Ok(StatusView {
@@ -85,7 +91,8 @@ pub fn show(control: &Control, principal: &Principal) -> Result<StatusView, Refu
         quorate,
         healthy: problems.is_empty(),
         problems,
-        leader: raft.leader.map(|id| id.to_string()),
+        to_do,
+        leader: leader.map(|id| id.to_string()),
         term: raft.term.0,
         epoch: state.epoch.0,
         feature_level: state.feature_level,
@@ -131,6 +138,17 @@ fn preferred(control: &Control) -> Option<PreferredView> {
     };
     let millis = |left: Duration| u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
     Some(PreferredView { node: node.to_string(), takes_over_in_ms: left.map(millis) })
+}
+
+fn no_quorum(voters: usize, missing: &[String]) -> String {
+    let mut words = "no quorum of masters acts".to_owned();
+    if voters > 1 {
+        let _ = write!(words, ": of {voters} voters {} are needed", majority(voters));
+    }
+    if !missing.is_empty() {
+        let _ = write!(words, "; not reached from this master: {}", missing.join(", "));
+    }
+    words
 }
 
 fn one_more_death(quorate: bool, tolerance: Option<usize>, voters: usize) -> String {

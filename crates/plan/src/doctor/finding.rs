@@ -7,6 +7,8 @@ pub enum Severity {
     Ok,
     /// Worth knowing, not wrong.
     Info,
+    /// It could not be looked at: neither well nor wrong.
+    Unknown,
     /// Nothing has failed, and something will, or would be lost.
     Warning,
     /// Something is broken, or one ordinary event away from harm.
@@ -20,15 +22,22 @@ impl Severity {
         match self {
             Self::Ok => "ok",
             Self::Info => "info",
+            Self::Unknown => "unknown",
             Self::Warning => "warning",
             Self::Problem => "problem",
         }
     }
 
+    /// Whether somebody has to do something: what is unknown is not blamed.
+    #[must_use]
+    pub const fn is_bad(self) -> bool {
+        matches!(self, Self::Warning | Self::Problem)
+    }
+
     /// The severity of that word.
     #[must_use]
     pub fn of_word(word: &str) -> Option<Self> {
-        [Self::Ok, Self::Info, Self::Warning, Self::Problem]
+        [Self::Ok, Self::Info, Self::Unknown, Self::Warning, Self::Problem]
             .into_iter()
             .find(|severity| severity.as_str() == word)
     }
@@ -99,6 +108,11 @@ impl Check {
         self.of(Severity::Info, about, seen, fix)
     }
 
+    /// It could not be looked at, and why.
+    pub(super) fn unknown(&self, seen: impl Into<String>) -> Vec<Finding> {
+        vec![self.finding(Severity::Unknown, seen)]
+    }
+
     fn of(&self, severity: Severity, about: &str, seen: impl Into<String>, fix: &str) -> Finding {
         let finding = self.finding(severity, seen);
         Finding { about: about.to_owned(), fix: fix.to_owned(), ..finding }
@@ -106,7 +120,7 @@ impl Check {
 
     /// What was found wrong; or that nothing was, in these words.
     pub(super) fn or_ok(&self, found: Vec<Finding>, ok: impl Into<String>) -> Vec<Finding> {
-        if found.iter().any(|finding| finding.severity > Severity::Info) {
+        if found.iter().any(|finding| finding.severity.is_bad()) {
             return found;
         }
         let mut all = found;
@@ -163,7 +177,8 @@ mod tests {
             assert!(CHECKS[..place].iter().all(|other| other.id != check.id), "{}", check.id);
             assert!(check.id.chars().all(|it| it.is_ascii_lowercase() || it == '-'));
         }
-        for severity in [Severity::Ok, Severity::Info, Severity::Warning, Severity::Problem] {
+        use Severity::{Info, Ok, Problem, Unknown, Warning};
+        for severity in [Ok, Info, Unknown, Warning, Problem] {
             assert_eq!(Severity::of_word(severity.as_str()), Some(severity));
         }
     }

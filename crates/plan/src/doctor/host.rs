@@ -1,10 +1,13 @@
 //! What every host is asked for: disks, permissions, certificates, limits, the time.
 
+use std::time::Duration;
+
 use quorate_model::{FolderFacts, HostCheckup, Timestamp};
 
 use super::{
-    Finding, Repair, Severity,
+    Check, Finding, Repair, Severity,
     finding::{CERTIFICATES, CORE_DUMPS, DISK_SPACE, OPEN_FILES, PERMISSIONS, TIME_SYNC, WRITES},
+    network::ago,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -20,53 +23,95 @@ const SYNC_WARNING_US: u64 = 100_000;
 const SYNC_PROBLEM_US: u64 = 240_000;
 /// Fewer open files than this are soon used up by a few hundred connections and the log.
 const OPEN_FILES_LEAST: u64 = 4096;
+/// What is not older than this was seen just now.
+const JUST_NOW: Duration = Duration::from_secs(5);
 const DAY_MS: u64 = 24 * 3600 * 1000;
 
-pub(super) fn findings(now: Timestamp, hosts: &[(String, &HostCheckup)]) -> Vec<Finding> {
-    let all = |judge: &dyn Fn(&str, &HostCheckup) -> Vec<Finding>| -> Vec<Finding> {
-        hosts.iter().flat_map(|(name, host)| judge(name, host)).collect()
+/// A host, as it was last looked at.
+pub(super) struct Host<'a> {
+    /// Its node, as people call it.
+    pub(super) name: String,
+    /// Whether the cluster's changes are written there.
+    pub(super) is_master: bool,
+    /// How long ago it was looked at.
+    pub(super) age: Duration,
+    /// What was seen.
+    pub(super) facts: &'a HostCheckup,
+}
+
+pub(super) fn findings(now: Timestamp, hosts: &[Host<'_>]) -> Vec<Finding> {
+    let judge = |check: &Check,
+                 has_said: &dyn Fn(&HostCheckup) -> bool,
+                 judge: &dyn Fn(&Host<'_>) -> Vec<Finding>,
+                 well: &str| {
+        let said: Vec<&Host<'_>> = hosts.iter().filter(|host| has_said(host.facts)).collect();
+        let count = match said.len() {
+            0 => return check.unknown("nothing is known of this: no host was looked at for it"),
+            1 => "one host".to_owned(),
+            many => format!("{many} hosts"),
+        };
+        check.or_ok(said.into_iter().flat_map(judge).collect(), format!("{well} ({count})"))
     };
-    let count = match hosts.len() {
-        1 => "one host".to_owned(),
-        many => format!("{many} hosts"),
-    };
-    let mut findings =
-        WRITES.or_ok(all(&syncs), format!("small writes are synced in time ({count})"));
-    findings.extend(
-        DISK_SPACE.or_ok(all(&space), format!("there is space on every data folder ({count})")),
-    );
-    findings.extend(
-        PERMISSIONS.or_ok(
-            all(&permissions),
-            format!("folders and keys are for their owner only ({count})"),
+    let disks = |facts: &HostCheckup| facts.folders.iter().any(holds_data);
+    let modes = |facts: &HostCheckup| !facts.folders.is_empty() || !facts.secret_files.is_empty();
+    [
+        judge(&WRITES, &|it| !it.sync_us.is_empty(), &syncs, "small writes are synced in time"),
+        judge(
+            &DISK_SPACE,
+            &disks,
+            &|it| space(&it.name, it.facts),
+            "there is space on every data folder",
         ),
-    );
-    findings.extend(CERTIFICATES.or_ok(
-        all(&|name, host| certificate(now, name, host)),
-        format!("no certificate of a node ends soon ({count})"),
-    ));
-    findings
-        .extend(OPEN_FILES.or_ok(all(&open_files), format!("enough files may be open ({count})")));
-    findings
-        .extend(CORE_DUMPS.or_ok(all(&core_dumps), format!("no core dump is written ({count})")));
-    findings.extend(time_sync(hosts));
-    findings
+        judge(
+            &PERMISSIONS,
+            &modes,
+            &|it| permissions(&it.name, it.facts),
+            "folders and keys are for their owner only",
+        ),
+        judge(
+            &CERTIFICATES,
+            &|it| it.certificate_until.is_some(),
+            &|it| certificate(now, &it.name, it.facts),
+            "no certificate of a node ends soon",
+        ),
+        judge(
+            &OPEN_FILES,
+            &|it| it.open_files.is_some(),
+            &|it| open_files(&it.name, it.facts),
+            "enough files may be open",
+        ),
+        judge(
+            &CORE_DUMPS,
+            &|it| it.core_bytes.is_some(),
+            &|it| core_dumps(&it.name, it.facts),
+            "no core dump is written",
+        ),
+        time_sync(hosts),
+    ]
+    .concat()
 }
 
 pub(super) fn millis(us: u64) -> String {
     format!("{}.{} ms", us / 1000, us % 1000 / 100)
 }
 
-fn syncs(name: &str, host: &HostCheckup) -> Vec<Finding> {
-    let mut sorted = host.sync_us.clone();
+fn syncs(host: &Host<'_>) -> Vec<Finding> {
+    let mut sorted = host.facts.sync_us.clone();
     sorted.sort_unstable();
     let Some(median) = sorted.get(sorted.len() / 2).copied() else { return Vec::new() };
-    slow(
-        name,
-        &format!("{} small writes just now", sorted.len()),
-        median,
-        sorted.last().copied().unwrap_or(0),
-    )
+    let age_ms = u64::try_from(host.age.as_millis()).unwrap_or(u64::MAX);
+    let when = if host.age < JUST_NOW { "just now".to_owned() } else { ago(age_ms) };
+    let worst = sorted.last().copied().unwrap_or(0);
+    let what = format!("{} small writes {when}", sorted.len());
+    let mut found = slow(&host.name, &what, median, worst);
+    if !host.is_master {
+        for finding in &mut found {
+            // No acknowledgement and no election waits for this disk.
+            finding.severity = Severity::Warning;
+            finding.seen.push_str("; no master writes there, but what runs there waits for it");
+        }
+    }
+    found
 }
 
 /// Judges how long writes with `fdatasync` take: half of them, and nearly all.
@@ -87,12 +132,14 @@ pub(super) fn slow(name: &str, what: &str, half_us: u64, most_us: u64) -> Vec<Fi
     }
 }
 
+/// Whether data or logs of the node lie there, on a disk whose size is known.
+fn holds_data(folder: &FolderFacts) -> bool {
+    folder.total_bytes > 0 && (folder.what == "data" || folder.what == "log")
+}
+
 fn space(name: &str, host: &HostCheckup) -> Vec<Finding> {
     let mut found = Vec::new();
-    let folders = host
-        .folders
-        .iter()
-        .filter(|it| it.total_bytes > 0 && (it.what == "data" || it.what == "log"));
+    let folders = host.folders.iter().filter(|it| holds_data(it));
     for FolderFacts { what, path, free_bytes, total_bytes, free_files, total_files, .. } in folders
     {
         let percent = free_bytes.saturating_mul(100) / total_bytes;
@@ -227,11 +274,14 @@ fn core_dumps(name: &str, host: &HostCheckup) -> Vec<Finding> {
     }
 }
 
-fn time_sync(hosts: &[(String, &HostCheckup)]) -> Vec<Finding> {
+fn time_sync(hosts: &[Host<'_>]) -> Vec<Finding> {
+    if hosts.is_empty() {
+        return TIME_SYNC.unknown("nothing is known of this: no host was looked at for it");
+    }
     let without: Vec<&str> = hosts
         .iter()
-        .filter(|(_, host)| host.time_daemon.is_none())
-        .map(|(name, _)| name.as_str())
+        .filter(|host| host.facts.time_daemon.is_none())
+        .map(|host| host.name.as_str())
         .collect();
     if without.is_empty() {
         return vec![TIME_SYNC.finding(Severity::Ok, "a daemon keeps the time on every host")];

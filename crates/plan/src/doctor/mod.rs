@@ -16,6 +16,7 @@ use quorate_state::State;
 
 pub use finding::{CHECKS, Check, Finding, Repair, Severity};
 
+use self::host::Host;
 use crate::Observations;
 
 /// What a node answered, and how its clock stands to that of the one who asked.
@@ -73,6 +74,26 @@ impl DoctorFacts<'_> {
         let managers = self.managers.iter().map(|(id, (answer, _))| (*id, answer));
         managers.chain(self.answers()).collect()
     }
+
+    /// The hosts of all of them.
+    fn hosts(&self) -> Vec<Host<'_>> {
+        let mut hosts = Vec::new();
+        for (id, answer) in self.everybody() {
+            let known = self.state.metadata.nodes.get(&id);
+            let asked = self.masters.get(&id).is_some_and(Result::is_ok);
+            hosts.push(Host {
+                name: self.name(id),
+                is_master: known.is_some_and(|node| node.roles.master),
+                // A master looks when it is asked, a node manager now and then.
+                age: match self.managers.get(&id) {
+                    Some((_, age)) if !asked => *age,
+                    _ => Duration::ZERO,
+                },
+                facts: &answer.checkup.host,
+            });
+        }
+        hosts
+    }
 }
 
 /// Judges a whole cluster. What is worst comes first.
@@ -81,18 +102,20 @@ pub fn examine(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     let mut findings = quorum::findings(facts);
     findings.extend(network::findings(facts));
     findings.extend(work::findings(facts));
-    let mut hosts = Vec::new();
-    for (id, answer) in facts.everybody() {
-        hosts.push((facts.name(id), &answer.checkup.host));
-    }
-    findings.extend(host::findings(facts.now, &hosts));
+    findings.extend(host::findings(facts.now, &facts.hosts()));
     sorted(findings)
 }
 
 /// Judges one host by itself, when no master can be asked.
 #[must_use]
-pub fn examine_host(now: Timestamp, name: &str, host: &HostCheckup) -> Vec<Finding> {
-    sorted(host::findings(now, &[(name.to_owned(), host)]))
+pub fn examine_host(
+    now: Timestamp,
+    name: &str,
+    is_master: bool,
+    facts: &HostCheckup,
+) -> Vec<Finding> {
+    let host = Host { name: name.to_owned(), is_master, age: Duration::ZERO, facts };
+    sorted(host::findings(now, &[host]))
 }
 
 /// Worst first; what is equally bad stays in the order of the checklist.

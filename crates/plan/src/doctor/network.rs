@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use quorate_model::{Trouble, TroubleKind};
+use quorate_model::{NodeId, Trouble, TroubleKind};
 
 use super::{
     DoctorFacts, Finding, Severity,
@@ -24,7 +24,8 @@ pub(super) fn findings(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     findings
 }
 
-fn ago(ms: u64) -> String {
+/// How long ago something was, in the words of findings.
+pub(super) fn ago(ms: u64) -> String {
     match ms / 1000 {
         0..=89 => format!("{} s ago", ms / 1000),
         seconds => format!("{} min ago", seconds / 60),
@@ -32,6 +33,11 @@ fn ago(ms: u64) -> String {
 }
 
 fn troubles(facts: &DoctorFacts<'_>) -> Vec<Finding> {
+    if facts.answers().next().is_none() {
+        let each = [PROPOSALS, REPLICATION, REMOVED_NODES];
+        return each.iter().flat_map(|check| check.unknown("no master answered")).collect();
+    }
+    let is_node = |node: &NodeId| facts.state.metadata.nodes.contains_key(node);
     let (mut proposals, mut replication, mut removed) = (Vec::new(), Vec::new(), Vec::new());
     for (id, answer) in facts.answers() {
         let name = facts.name(id);
@@ -46,6 +52,8 @@ fn troubles(facts: &DoctorFacts<'_>) -> Vec<Finding> {
                     format!("{name} failed to get a change acknowledged, {times} in ten minutes, last {last}: {words}"),
                     "see that a leader is elected and stays: quorate status --watch",
                 )),
+                // Calls to a node fail while it is being removed, and nobody shall mend that.
+                TroubleKind::Replication if !node.as_ref().is_none_or(is_node) => {}
                 TroubleKind::Replication => replication.push(REPLICATION.warning(
                     &name,
                     format!("calls of {name} to {other} failed, {times} in ten minutes, last {last}: {words}"),
@@ -103,6 +111,13 @@ fn clocks(facts: &DoctorFacts<'_>) -> Vec<Finding> {
             CLOCKS.warning(&name, seen, &fix)
         });
     }
+    let others = facts.everybody().len().saturating_sub(1);
+    if others == 0 {
+        return match facts.state.metadata.nodes.len() {
+            0 | 1 => vec![CLOCKS.info("", "there is no other clock to compare with", "")],
+            _ => CLOCKS.unknown(format!("no node but {here} said what its clock shows")),
+        };
+    }
     CLOCKS.or_ok(found, format!("no clock differs by more than {} ms", worst.max(1)))
 }
 
@@ -116,7 +131,7 @@ fn ports(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     for (id, answer) in facts.everybody() {
         let name = facts.name(id);
         // A node manager looked some time ago: what it tried may have been removed since.
-        let stays = |node: &quorate_model::NodeId| facts.state.metadata.nodes.contains_key(node);
+        let stays = |node: &NodeId| facts.state.metadata.nodes.contains_key(node);
         for reach in answer.checkup.reaches.iter().filter(|reach| stays(&reach.node)) {
             tried += 1;
             if reach.error.is_empty() || silent.contains(&reach.node) {
@@ -170,7 +185,7 @@ fn node_managers(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     }
     if !facts.leads {
         let seen = "node managers report to the leader, and this master does not lead";
-        return vec![NODE_MANAGERS.info("", seen, "")];
+        return NODE_MANAGERS.unknown(seen);
     }
     let mut found = Vec::new();
     for (id, node) in managers().filter(|(id, _)| !facts.observations.is_reporting(**id)) {

@@ -1,8 +1,11 @@
 //! Whether the masters have a quorum, agree with each other, and would survive.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
-use quorate_model::{MasterCheckup, NodeId, has_quorum, next_odd};
+use quorate_model::{MasterCheckup, NodeId, has_quorum, majority, next_odd};
 
 use super::{
     DoctorFacts, Finding, Severity,
@@ -11,6 +14,7 @@ use super::{
         ZONES,
     },
 };
+use crate::lost_quorum::next_steps;
 
 /// A master that is further behind than this is slow, in entries.
 const LAG_MAX: u64 = crate::nodes::LEVEL_LAG;
@@ -48,6 +52,18 @@ fn master_answers<'a>(
     facts.answers().filter_map(|(id, answer)| Some((id, answer.checkup.master.as_ref()?)))
 }
 
+/// The voters that did not answer, with where they were asked.
+fn silent_voters(facts: &DoctorFacts<'_>) -> Vec<String> {
+    let is_silent = |id: &&NodeId| facts.masters.get(id).is_none_or(Result::is_err);
+    let silent = voters(facts).iter().filter(is_silent);
+    silent
+        .map(|id| match facts.state.metadata.nodes.get(id) {
+            Some(node) => format!("{} at {}", node.name, node.internal_addr),
+            None => id.to_string(),
+        })
+        .collect()
+}
+
 fn quorum(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     let voters = voters(facts).len();
     let finding = match (facts.quorate, facts.failure_tolerance) {
@@ -65,11 +81,17 @@ fn quorum(facts: &DoctorFacts<'_>) -> Vec<Finding> {
             let seen = format!("a quorum of {voters} voters acts; {spare} may fail");
             QUORUM.finding(Severity::Ok, seen)
         }
-        _ => QUORUM.problem(
-            "",
-            format!("no quorum of {voters} voters acts: nothing can be changed"),
-            "start the masters that are down until a majority runs: on each host, quorate start",
-        ),
+        _ => {
+            let silent = silent_voters(facts);
+            let mut seen = "no quorum acts: nothing can be changed".to_owned();
+            if voters > 1 {
+                let _ = write!(seen, "; of {voters} voters {} are needed", majority(voters));
+            }
+            if !silent.is_empty() {
+                let _ = write!(seen, "; no answer from {}", silent.join(", "));
+            }
+            QUORUM.problem("", seen, &next_steps(voters, &silent).join("; "))
+        }
     };
     vec![finding]
 }
@@ -99,6 +121,9 @@ fn answers(facts: &DoctorFacts<'_>) -> Vec<Finding> {
         }
     }
     let count = facts.masters.len();
+    if count == 0 {
+        return MASTERS_ANSWER.unknown("no master is known here");
+    }
     let seen = if count == 1 {
         "the only master answers".to_owned()
     } else {
@@ -144,18 +169,24 @@ fn agreement(facts: &DoctorFacts<'_>) -> Vec<Finding> {
         let seen = format!("{} each take themselves for the leader", names.join(" and "));
         found.push(MASTERS_AGREE.problem("", seen, "ask again in a second: quorate doctor"));
     }
-    let seen = master_answers(facts).next().map_or_else(
-        || "nobody answered".to_owned(),
-        |(_, it)| {
-            format!(
-                "all that answered have the leader {}, term {}, epoch {}, {} voters, feature level {}",
-                leader_of(it),
-                it.term,
-                it.epoch,
-                it.voters.len(),
-                it.feature_level
-            )
-        },
+    let Some((id, it)) = master_answers(facts).next() else {
+        return MASTERS_AGREE.unknown("nobody answered");
+    };
+    if facts.masters.len() > 1 && master_answers(facts).count() == 1 {
+        let name = facts.name(id);
+        let seen = format!("only {name} answered: there is nobody to compare it with");
+        return MASTERS_AGREE.unknown(seen);
+    }
+    let leader = match it.leader {
+        Some(leader) => format!("have the leader {}", facts.name(leader)),
+        None => "know of no leader".to_owned(),
+    };
+    let seen = format!(
+        "all that answered {leader}, term {}, epoch {}, {} voters, feature level {}",
+        it.term,
+        it.epoch,
+        it.voters.len(),
+        it.feature_level
     );
     MASTERS_AGREE.or_ok(found, seen)
 }
@@ -221,7 +252,7 @@ fn leadership(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     // One that began anew has seen fewer than the others.
     let most = master_answers(facts).max_by_key(|(_, it)| it.elections);
     let Some((id, it)) = most else {
-        return vec![LEADERSHIP.info("", "nobody could say how often a leader was elected", "")];
+        return LEADERSHIP.unknown("nobody could say how often a leader was elected");
     };
     let (name, term) = (facts.name(id), it.term);
     let found = match it.elections {
@@ -257,17 +288,34 @@ fn lag(facts: &DoctorFacts<'_>) -> Vec<Finding> {
             ));
         }
     }
+    match (master_answers(facts).count(), facts.masters.len()) {
+        (0, _) => return LAG.unknown("nobody answered"),
+        (1, 2..) => {
+            return LAG.unknown("only one master answered: there is nobody to compare it with");
+        }
+        _ => {}
+    }
     LAG.or_ok(found, format!("nobody is more than {LAG_MAX} entries behind {newest}"))
 }
 
 fn odd(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     let count = voters(facts).len();
     let finding = match count {
-        0 => VOTERS_ODD.info("", "nobody could say who votes", ""),
+        0 => return VOTERS_ODD.unknown("nobody could say who votes"),
         _ if count == next_odd(count) => {
             let word = if count == 1 { "voter" } else { "voters" };
             VOTERS_ODD.finding(Severity::Ok, format!("{count} {word}"))
         }
+        _ if let Some(even) = &facts.state.metadata.even_voters => VOTERS_ODD.info(
+            "",
+            format!(
+                "{count} voters survive no more deaths than {}; that was accepted by {}: {}",
+                count - 1,
+                even.by,
+                even.reason
+            ),
+            "when the reason has gone: quorate master autopilot set --withdraw-even",
+        ),
         _ => VOTERS_ODD.warning(
             "",
             format!("{count} voters survive no more deaths than {}", count - 1),
@@ -314,7 +362,7 @@ fn zones(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     if found.is_empty() && silent > 0 {
         let seen =
             format!("{silent} of {} voters did not say in which zone they stand", voters.len());
-        return vec![ZONES.info("", seen, "")];
+        return ZONES.unknown(seen);
     }
     ZONES.or_ok(found, format!("the loss of any one of {} zones leaves a majority", by_zone.len()))
 }
@@ -322,7 +370,7 @@ fn zones(facts: &DoctorFacts<'_>) -> Vec<Finding> {
 fn learners(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     let voters: BTreeSet<NodeId> = voters(facts).iter().copied().collect();
     if voters.is_empty() {
-        return Vec::new();
+        return LEARNERS.unknown("nobody could say who votes");
     }
     let newest = master_answers(facts).map(|(_, it)| it.applied_index).max().unwrap_or(0);
     let mut found = Vec::new();

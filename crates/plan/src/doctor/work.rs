@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use quorate_model::{CommitTimes, OperationStatus};
+use quorate_model::{CommitTimes, OperationRequest, OperationStatus};
 
 use super::{
     DoctorFacts, Finding,
@@ -24,7 +24,7 @@ pub(super) fn findings(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     findings.extend(operations(facts));
     findings.extend(components(facts));
     if facts.authority_until.is_none() {
-        findings.push(CERTIFICATES.info("", "the authority's certificate cannot be read here", ""));
+        findings.extend(CERTIFICATES.unknown("the authority's certificate cannot be read here"));
     }
     findings
 }
@@ -53,7 +53,9 @@ fn commits(facts: &DoctorFacts<'_>) -> Vec<Finding> {
             millis(times.p50_us),
             millis(times.p99_us)
         ),
-        None => "too few commits were made to judge the logs' disks by them".to_owned(),
+        None => {
+            return WRITES.unknown("too few commits were made to judge the logs' disks by them");
+        }
     };
     WRITES.or_ok(found, seen)
 }
@@ -106,7 +108,7 @@ fn versions(facts: &DoctorFacts<'_>) -> Vec<Finding> {
         Some(version) => {
             format!("all nodes run {version}, feature level {}", facts.state.feature_level)
         }
-        None => "nobody said what it runs".to_owned(),
+        None => return VERSIONS.unknown("nobody said what it runs"),
     };
     VERSIONS.or_ok(found, seen)
 }
@@ -131,9 +133,7 @@ fn operations(facts: &DoctorFacts<'_>) -> Vec<Finding> {
             OperationStatus::Stuck { refusal, .. } => found.push(OPERATIONS.problem(
                 "",
                 format!("{title} is stuck: {}", refusal.message),
-                &format!(
-                    "quorate operation show {id}; then quorate operation resume {id}, or abort"
-                ),
+                &format!("see why: quorate operation show {id}; {}", operation.to_do().join("; ")),
             )),
             status if status.as_str() == "paused" => {
                 let since =
@@ -143,13 +143,14 @@ fn operations(facts: &DoctorFacts<'_>) -> Vec<Finding> {
                     found.push(OPERATIONS.warning(
                         "",
                         format!("{title} has been paused for {} h", ms / 3_600_000),
-                        &format!("quorate operation resume {id}, or abort"),
+                        &operation.to_do().join("; "),
                     ));
                 }
             }
             _ => {}
         }
     }
+    found.extend(half_reset(facts));
     let seen = match unfinished().count() {
         0 => "none is under way".to_owned(),
         1 => "one is under way, and not stuck".to_owned(),
@@ -158,9 +159,26 @@ fn operations(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     OPERATIONS.or_ok(found, seen)
 }
 
+/// A reset that was left where it stood has not reached every master's disk.
+fn half_reset(facts: &DoctorFacts<'_>) -> Option<Finding> {
+    let mut operations = facts.state.metadata.operations.values();
+    let left = operations.rfind(|it| {
+        it.plan.request == OperationRequest::Reset
+            && it.status == OperationStatus::Aborted
+            && it.passed().is_some()
+    });
+    left.map(|reset| {
+        let seen = "the last reset did not end: masters that it had not reached hold the old state";
+        OPERATIONS.warning("", seen, &reset.to_do().join("; "))
+    })
+}
+
 fn components(facts: &DoctorFacts<'_>) -> Vec<Finding> {
-    if facts.components.is_empty() || !facts.leads {
+    if facts.state.metadata.components.is_empty() && facts.components.is_empty() {
         return Vec::new();
+    }
+    if !facts.leads {
+        return COMPONENTS.unknown("only the leader sees them, and this master does not lead");
     }
     let mut found = Vec::new();
     for (name, verdict, reason) in &facts.components {

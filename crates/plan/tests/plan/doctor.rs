@@ -3,14 +3,16 @@
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf, time::Duration};
 
 use quorate_model::{
-    CommitTimes, FileFacts, FolderFacts, HostCheckup, MasterCheckup, NodeCheckup, NodeId, NodeName,
-    NodeRoles, Reach, Timestamp, Trouble, TroubleKind,
+    CommitTimes, Condition, FileFacts, FolderFacts, HostCheckup, MasterCheckup, NodeCheckup,
+    NodeId, NodeName, NodeRoles, Operation, OperationId, OperationRequest, OperationStatus, Plan,
+    Reach, Refusal, Step, StepKind, StepRecord, StepStatus, Term, Timestamp, Trouble, TroubleKind,
+    Undo, codes,
 };
 use quorate_plan::{
     Observations,
-    doctor::{Answer, CHECKS, DoctorFacts, Finding, Severity, examine},
+    doctor::{Answer, CHECKS, DoctorFacts, Finding, Severity, examine, examine_host},
 };
-use quorate_state::{Node, State, Tombstone};
+use quorate_state::{Node, State, Stated, Tombstone};
 
 const DAY_MS: u64 = 24 * 3600 * 1000;
 const NOW: Timestamp = Timestamp(1_785_636_900_000);
@@ -157,7 +159,7 @@ impl World {
     fn bad(&self) -> Vec<(&'static str, &'static str)> {
         self.findings()
             .iter()
-            .filter(|it| it.severity > Severity::Info)
+            .filter(|it| it.severity.is_bad())
             .map(|it| (it.id, it.severity.as_str()))
             .collect()
     }
@@ -438,6 +440,185 @@ fn voters_and_zones_are_judged_by_what_would_be_lost() {
     assert!(bad.contains(&("learners", "warning")), "m3 joined a month ago: {bad:?}");
     world.state.metadata.nodes.get_mut(&NodeId(3)).unwrap().joined_at = NOW;
     assert!(!world.bad().contains(&("learners", "warning")), "it has only just joined");
+}
+
+/// The one finding of a check.
+#[track_caller]
+fn only<'a>(findings: &'a [Finding], id: &str) -> &'a Finding {
+    let mut found = findings.iter().filter(|it| it.id == id);
+    let first = found.next().unwrap_or_else(|| panic!("{id} says nothing"));
+    assert!(found.next().is_none(), "{id} says more than one thing");
+    first
+}
+
+#[test]
+fn an_even_number_that_was_accepted_is_told_with_its_reason() {
+    let mut world = World::new();
+    for id in 1..=3 {
+        world.master(id).voters = vec![NodeId(1), NodeId(2)];
+    }
+    world.state.metadata.even_voters = Some(Stated {
+        reason: "two rooms until June".to_owned(),
+        by: "user:ann".to_owned(),
+        at: NOW,
+    });
+    let findings = world.findings();
+    let odd = only(&findings, "voters-odd");
+    assert_eq!(odd.severity, Severity::Info);
+    assert!(odd.seen.ends_with("accepted by user:ann: two rooms until June"), "{}", odd.seen);
+    assert!(odd.fix.contains("--withdraw-even"), "{}", odd.fix);
+}
+
+#[test]
+fn the_disk_of_a_mere_node_manager_is_no_problem_of_the_cluster_and_its_age_is_told() {
+    let mut world = World::new();
+    let slow = vec![300_000, 400_000, 500_000];
+    let (said, age) = world.managers.get_mut(&NodeId(4)).unwrap();
+    said.checkup.host.sync_us.clone_from(&slow);
+    *age = Duration::from_secs(14);
+    assert_eq!(world.bad(), [("writes", "warning")]);
+    let seen = |world: &World| {
+        let findings = world.findings();
+        let writes = findings.iter().find(|it| it.id == "writes" && it.severity.is_bad());
+        writes.unwrap().seen.clone()
+    };
+    assert!(
+        seen(&world).starts_with("w1: 3 small writes 14 s ago took 400.0 ms"),
+        "{}",
+        seen(&world)
+    );
+    assert!(seen(&world).contains("no master writes there"), "{}", seen(&world));
+
+    // A master that is a node manager as well is a master, and was asked just now.
+    let mut world = World::new();
+    world.managers.insert(NodeId(2), (answer(2, false), Duration::from_secs(40)));
+    world.answer(2).checkup.host.sync_us = slow;
+    assert_eq!(world.bad(), [("writes", "problem")]);
+    assert!(seen(&world).contains("3 small writes just now took"), "{}", seen(&world));
+}
+
+#[test]
+fn what_nobody_looked_at_is_unknown_and_never_well() {
+    let mut world = World::new();
+    for id in 1..=3 {
+        world.answer(id).checkup.host = HostCheckup::default();
+    }
+    world.managers.clear();
+    let findings = world.findings();
+    for id in ["disk-space", "permissions", "open-files", "core-dumps"] {
+        assert_eq!(only(&findings, id).severity, Severity::Unknown, "{id}");
+    }
+    assert_eq!(world.bad(), [], "what is not known is not blamed");
+
+    let mut world = World::new();
+    world.managers.clear();
+    for id in 1..=3 {
+        world.silence(id);
+    }
+    world.quorate = false;
+    let well: Vec<&str> =
+        world.findings().iter().filter(|it| it.severity == Severity::Ok).map(|it| it.id).collect();
+    // What is decided, or was reported to this leader, is known whoever answers.
+    let decided = ["ports", "node-managers", "operations", "components"];
+    assert!(well.iter().all(|id| decided.contains(id)), "{well:?}");
+
+    // The node's own process is not asked by `examine_host`, nor are its disks measured.
+    let host = HostCheckup { sync_us: Vec::new(), open_files: None, ..host() };
+    let findings = examine_host(NOW, "m1", true, &host);
+    assert_eq!(only(&findings, "writes").severity, Severity::Unknown);
+    assert_eq!(only(&findings, "open-files").severity, Severity::Unknown);
+    assert_eq!(only(&findings, "disk-space").severity, Severity::Ok);
+}
+
+#[test]
+fn calls_to_a_node_that_was_removed_are_nobodys_trouble() {
+    let trouble = |node: u64| Trouble {
+        kind: TroubleKind::Replication,
+        node: Some(NodeId(node)),
+        count: 9,
+        last_ago_ms: 400,
+        words: "connection refused".to_owned(),
+    };
+    let mut world = World::new();
+    let removed = Tombstone { name: NodeName::new("old").unwrap(), removed_at: NOW };
+    world.state.metadata.tombstones.insert(NodeId(9), removed);
+    world.master(1).troubles = vec![trouble(9)];
+    assert_eq!(world.bad(), []);
+    world.master(1).troubles.push(trouble(2));
+    assert_eq!(world.bad(), [("replication", "warning")]);
+}
+
+#[test]
+fn without_a_quorum_the_missing_are_named_and_recovery_is_the_last_resort() {
+    let mut world = World::new();
+    world.quorate = false;
+    world.tolerance = None;
+    world.silence(2);
+    world.silence(3);
+    let findings = world.findings();
+    let quorum = only(&findings, "quorum");
+    assert!(quorum.seen.contains("no answer from m2 at m2:9901, m3 at m3:9901"), "{}", quorum.seen);
+    let place = |words: &str| quorum.fix.find(words).unwrap_or_else(|| panic!("{}", quorum.fix));
+    assert!(place("quorate start") < place("quorate recover collect --out"));
+}
+
+/// An operation of two waits, of which the second has failed.
+fn operation(request: OperationRequest, undo: Undo, status: OperationStatus) -> Operation {
+    let step = |undo| Step {
+        kind: StepKind::Await { condition: Condition::MastersWhole, sustained_ms: 0 },
+        title: "Await that the masters are whole".to_owned(),
+        why: String::new(),
+        deadline_ms: 1000,
+        undo,
+    };
+    let record = |status| StepRecord {
+        status,
+        started_at: Some(NOW),
+        ended_at: Some(NOW),
+        attempts: 1,
+        generation: None,
+        seen: String::new(),
+    };
+    Operation {
+        id: OperationId::from_parts(1, 1),
+        plan: Plan {
+            request,
+            steps: vec![step(undo), step(Undo::Nothing)],
+            pins: Vec::new(),
+            locks: Vec::new(),
+        },
+        status,
+        records: vec![record(StepStatus::Finished), record(StepStatus::Failed)],
+        requested_by: "user:ann".to_owned(),
+        key: None,
+        requested_at: NOW,
+        ended_at: None,
+        term: Term(1),
+        transcript: Vec::new(),
+    }
+}
+
+#[test]
+fn a_stuck_operation_is_told_with_what_can_still_be_done() {
+    let lead = || OperationRequest::MasterTransferLeader { to: None };
+    let refusal = Refusal::new(codes::STEP_DEADLINE, "it took too long");
+    let stuck = || OperationStatus::Stuck { refusal: refusal.clone(), aborting: false };
+    let fix_of = |operation: Operation| {
+        let mut world = World::new();
+        world.state.metadata.operations.insert(operation.id, operation.into());
+        only(&world.findings(), "operations").fix.clone()
+    };
+    let undone = fix_of(operation(lead(), Undo::Nothing, stuck()));
+    assert!(undone.contains("operation resume") && undone.contains("operation abort"), "{undone}");
+    assert!(!undone.contains("--leave-as-is"), "{undone}");
+    let passed = fix_of(operation(lead(), Undo::Impossible, stuck()));
+    assert!(passed.contains("--leave-as-is") && !passed.contains("take back"), "{passed}");
+    assert!(!passed.contains("quorate reset"), "{passed}");
+    let half = fix_of(operation(OperationRequest::Reset, Undo::Impossible, stuck()));
+    assert!(half.ends_with("reset once more: quorate reset"), "{half}");
+    let left = operation(OperationRequest::Reset, Undo::Impossible, OperationStatus::Aborted);
+    assert_eq!(fix_of(left), "reset once more: quorate reset");
+    assert_eq!(fix_of(operation(lead(), Undo::Nothing, OperationStatus::Aborted)), "");
 }
 
 #[test]

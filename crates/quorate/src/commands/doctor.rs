@@ -14,7 +14,10 @@ use quorate_plan::doctor::{Finding, Repair, Severity, examine_host, sorted};
 
 use super::Session;
 use crate::{
-    node::{FolderArgs, Folders, NodeConfig, SystemClock, checkup, local, refuse_file},
+    node::{
+        FolderArgs, Folders, Invocation, LocalView, NodeConfig, SystemClock, checkup, local,
+        refuse_file,
+    },
     ui::{Failure, Outcome, views},
 };
 
@@ -44,6 +47,7 @@ struct Here {
     name: String,
     node: NodeId,
     is_master: bool,
+    called: Invocation,
 }
 
 pub(crate) async fn run(session: &Session, args: &DoctorArgs) -> Outcome {
@@ -104,6 +108,7 @@ fn here(session: &Session, args: &DoctorArgs) -> Option<Here> {
         name: config.node.name.to_string(),
         node: identity.node,
         is_master: config.node.role.is_master(),
+        called: Invocation::of(global.root.as_deref(), global.run_dir.as_deref()),
         folders,
     })
 }
@@ -113,13 +118,17 @@ fn findings_of(here: &Here) -> Vec<Finding> {
     // These are of this command's process, and say nothing of the node's.
     host.open_files = None;
     host.core_bytes = None;
-    examine_host(SystemClock.now(), &here.name, &host)
+    let mut findings = examine_host(SystemClock.now(), &here.name, here.is_master, &host);
+    for finding in &mut findings {
+        finding.fix = here.called.fit(&finding.fix);
+    }
+    findings
 }
 
 /// The findings of the cluster with those of this host that nobody else has: the node may run
 /// from other folders, or not at all.
 fn joined(mut cluster: DoctorView, of_host: Vec<Finding>) -> DoctorView {
-    let bad: Vec<Finding> = of_host.into_iter().filter(|it| it.severity > Severity::Info).collect();
+    let bad: Vec<Finding> = of_host.into_iter().filter(|it| it.severity.is_bad()).collect();
     let of_host = view(SystemClock.now(), String::new(), true, &bad).findings;
     for finding in of_host {
         let told = |it: &FindingView| it.id == finding.id && it.about == finding.about;
@@ -151,9 +160,11 @@ async fn alone(here: &Here, of_host: Vec<Finding>, failure: &Failure) -> Seen {
     let mut reaches = checkup::reach_masters(masters, here.node).await;
     reaches.sort_by_key(|reach| !reach.error.is_empty());
     // A node manager that has a session with a leader is all that can be seen from its host.
-    let has_quorum = !here.is_master && local::look(&here.folders).is_some_and(|it| it.is_well());
+    let known = local::look(&here.folders, &here.called);
+    let has_quorum = !here.is_master && known.as_ref().is_some_and(LocalView::is_well);
+    let to_do = known.map(|known| known.to_do).unwrap_or_default();
     let reached = reaches.iter().filter(|reach| reach.error.is_empty()).count();
-    findings.push(no_answer(here, failure, has_quorum, (reached, reaches.len())));
+    findings.push(no_answer(here, failure, has_quorum, (reached, reaches.len()), &to_do));
     findings.extend(reaches.iter().filter(|reach| !reach.error.is_empty()).map(unreached));
     let view = view(SystemClock.now(), String::new(), has_quorum, &sorted(findings));
     Seen { view, has_quorum }
@@ -179,6 +190,7 @@ fn no_answer(
     failure: &Failure,
     has_quorum: bool,
     (reached, known): (usize, usize),
+    to_do: &[String],
 ) -> Finding {
     let name = &here.name;
     if here.is_master {
@@ -187,9 +199,7 @@ fn no_answer(
         return Finding {
             about: name.clone(),
             seen: format!("{name} does not act: {}{cause}", failure.body.message),
-            fix:
-                "start the masters that are down until a majority runs: on each host, quorate start"
-                    .to_owned(),
+            fix: to_do.join("; "),
             ..check("quorum")
         };
     }

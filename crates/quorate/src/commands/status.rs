@@ -8,7 +8,7 @@ use quorate_model::{Clock, codes};
 
 use super::Session;
 use crate::{
-    node::{FolderArgs, Folders, SystemClock, local},
+    node::{FolderArgs, Folders, Invocation, SystemClock, local},
     ui::{Failure, Format, Outcome, views},
 };
 
@@ -56,7 +56,8 @@ fn known_here(session: &Session, failure: Failure) -> Outcome {
     }
     let (root, run_dir) = (global.root.as_deref(), global.run_dir.as_deref());
     let folders = Folders::resolve(&FolderArgs::of_environment(), root, run_dir);
-    let Some(view) = local::look(&folders) else { return Err(failure) };
+    let called = Invocation::of(root, run_dir);
+    let Some(view) = local::look(&folders, &called) else { return Err(failure) };
     session.ui.show(&view, |paint| views::local(&view, paint))?;
     // A node manager that has reached a leader is all that can be seen from its host.
     let is_well = view.is_well() && !view.role.is_master();

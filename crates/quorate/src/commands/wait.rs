@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::Session;
 use crate::{
-    node::{FolderArgs, Folders, local},
+    node::{FolderArgs, Folders, Invocation, local},
     ui::{Failure, Outcome, Progress, duration, views},
 };
 
@@ -59,6 +59,10 @@ pub(super) async fn to_the_end(
     session.ui.show(&view.summary, |paint| views::ended(&view.summary, paint))?;
     let id = &view.summary.id;
     match &end {
+        // Said where it is over: of one that is stuck, `operation show` tells it with the rest.
+        End::Ended if view.summary.status == "aborted" => {
+            view.to_do.iter().for_each(|step| session.ui.note(step));
+        }
         End::Ended => {}
         End::TimedOut => {
             let patience = duration::short(patience);
@@ -166,7 +170,7 @@ impl Here {
         }
         let (root, run_dir) = (global.root.as_deref(), global.run_dir.as_deref());
         let folders = Folders::resolve(&FolderArgs::of_environment(), root, run_dir);
-        let known = local::look(&folders);
+        let known = local::look(&folders, &Invocation::of(root, run_dir));
         let masters = known.map(|view| view.other_masters()).unwrap_or_default();
         Self { folders: Some(folders), masters }
     }

@@ -4,14 +4,15 @@
 use std::collections::BTreeMap;
 
 use quorate_keyring::identity::NodeIdentity;
-use quorate_model::Refusal;
+use quorate_model::{Refusal, codes};
 use quorate_node_manager::KnownMasters;
+use quorate_plan::lost_quorum;
 use serde::Serialize;
 
 use super::{
-    Folders, NodeConfig, NodeRole,
+    Folders, Invocation, NodeConfig, NodeRole,
     pid_file::{self, Holder},
-    removal,
+    recovery, removal,
     report::{Phase, ProcessReport},
 };
 
@@ -63,8 +64,9 @@ pub(crate) fn was_removed(folders: &Folders) -> bool {
     removal::refuse_removed(folders).is_err()
 }
 
-/// Looks at this host's node; nothing when there is none in these folders.
-pub(crate) fn look(folders: &Folders) -> Option<LocalView> {
+/// Looks at this host's node, which `quorate` is called for like this; nothing when there is none
+/// in these folders.
+pub(crate) fn look(folders: &Folders, called: &Invocation) -> Option<LocalView> {
     let config = NodeConfig::load(&folders.config_file()).ok()?;
     let identity = NodeIdentity::load(&folders.identity()).ok()?;
     let role = config.node.role;
@@ -82,7 +84,11 @@ pub(crate) fn look(folders: &Folders) -> Option<LocalView> {
     let living = told.filter(|report| Some(report.pid) == pid);
     let ended_by = match pid {
         Some(_) => None,
-        None => told.and_then(|report| report.failure.clone()),
+        // What would refuse the next start outlives the report, which a reboot removes.
+        None => removal::refuse_removed(folders)
+            .and_then(|()| recovery::may_run(folders))
+            .err()
+            .or_else(|| told.and_then(|report| report.failure.clone())),
     };
     let mut missing: Vec<String> = living
         .map(|report| report.unmet.iter().map(|it| format!("{}: {}", it.name, it.unmet)).collect())
@@ -107,43 +113,63 @@ pub(crate) fn look(folders: &Folders) -> Option<LocalView> {
         ended_by,
         to_do: Vec::new(),
     };
-    view.to_do = to_do(&view);
+    view.to_do = to_do(&view, called);
     Some(view)
 }
 
 /// What a person does next, in order.
-fn to_do(view: &LocalView) -> Vec<String> {
+fn to_do(view: &LocalView, called: &Invocation) -> Vec<String> {
+    let is_master = view.role.is_master();
     let others = view.other_masters();
     let mut steps = Vec::new();
     if view.pid.is_none() {
-        if let Some(hint) = view.ended_by.as_ref().and_then(|failure| failure.hint.clone()) {
-            steps.push(hint);
-        }
-        let key = if view.role.is_master() { ", with QUORATE_ROOT_KEY set" } else { "" };
-        steps.push(format!("start it: quorate start{key}"));
-    } else if view.role.is_master() && !view.ready {
-        let voters = view.masters.len();
-        if voters > 1 {
-            let needed = voters / 2 + 1;
-            steps.push(format!(
-                "of {voters} voters {needed} must run and reach each other: see that the others \
-                 do ({})",
-                others.join(", ")
-            ));
-        }
-        steps.push("quorate help Q4504 says what to do when too few are left".to_owned());
-    } else if !view.missing.is_empty() {
+        steps = to_start(view, called);
+    }
+    let waits_for_quorum = match view.pid {
+        Some(_) => view.missing.iter().any(|it| is_quorum(it)),
+        None => view.ended_by.as_ref().is_some_and(|it| it.code == codes::READINESS_TIMEOUT),
+    };
+    if is_master && waits_for_quorum && !others.is_empty() {
+        let mut next = lost_quorum::next_steps(view.masters.len(), &others).into_iter();
+        // The others are started on their hosts, below roots of their own.
+        steps.extend(next.next());
+        steps.extend(next.map(|step| called.fit(&step)));
+    } else if !is_master && view.pid.is_some() && !view.missing.is_empty() {
         steps.push(format!(
             "see that the masters run and can be reached from here ({})",
             if others.is_empty() { "none is known".to_owned() } else { others.join(", ") }
         ));
+    } else if is_master && view.pid.is_some() && !view.missing.is_empty() {
+        steps.push("wait for what is missing; if it lasts, the node's log says more".to_owned());
     }
-    if !view.role.is_master() {
+    if !is_master {
         steps.push(
             "the state of the cluster: quorate status --server http://MASTER:8080".to_owned(),
         );
     }
     steps
+}
+
+/// Whether what is missing is a quorum.
+fn is_quorum(missing: &str) -> bool {
+    ["leader", "quorum", "voters"].iter().any(|name| missing.starts_with(&format!("{name}: ")))
+}
+
+/// How a node that does not run is started, and what must be done before.
+fn to_start(view: &LocalView, called: &Invocation) -> Vec<String> {
+    let key = if view.role.is_master() { ", with QUORATE_ROOT_KEY set" } else { "" };
+    let start = |when: &str| called.fit(&format!("{when}: quorate start{key}"));
+    let Some(failure) = &view.ended_by else { return vec![start("start it")] };
+    let hint = failure.hint.as_deref().map(|hint| called.fit(hint));
+    match failure.code {
+        // Such a node is never started again as what it was.
+        codes::NODE_REMOVED | codes::NODE_WRITTEN_OFF | codes::EPOCH_ENDED => {
+            hint.into_iter().collect()
+        }
+        // Its own hint says to start the others first; but each of them waits for the others.
+        codes::READINESS_TIMEOUT => vec![start("start it")],
+        _ => hint.into_iter().chain([start("then start it")]).collect(),
+    }
 }
 
 #[cfg(test)]
@@ -167,14 +193,45 @@ mod tests {
         }
     }
 
+    fn steps(view: &LocalView) -> String {
+        to_do(view, &Invocation::of(Some("/srv/m1".as_ref()), None)).join("\n")
+    }
+
     #[test]
-    fn what_to_do_names_the_others_and_how_many_are_needed() {
-        let waiting = to_do(&view(NodeRole::Master, Some(7), false)).join("\n");
-        assert!(waiting.contains("of 3 voters 2 must run"), "{waiting}");
-        assert!(waiting.contains("n2 at 10.0.0.2:9901") && !waiting.contains("10.0.0.1"));
-        let stopped = to_do(&view(NodeRole::Both, None, false)).join("\n");
-        assert!(stopped.contains("QUORATE_ROOT_KEY"), "{stopped}");
-        let manager = to_do(&view(NodeRole::NodeManager, None, false)).join("\n");
+    fn what_to_do_names_the_others_how_many_are_needed_and_the_way_out() {
+        let mut waiting = view(NodeRole::Master, Some(7), false);
+        waiting.missing = vec!["leader: no leader is elected".to_owned()];
+        let told = steps(&waiting);
+        assert!(told.contains("until 2 of 3 voters run"), "{told}");
+        assert!(told.contains("n2 at 10.0.0.2:9901") && !told.contains("10.0.0.1"), "{told}");
+        assert!(told.contains("on each of their hosts: quorate start\n"), "{told}");
+        assert!(told.contains("quorate --root /srv/m1 recover collect --out"), "{told}");
+        // One that was ready once and is cut off is told the same.
+        waiting.ready = true;
+        assert_eq!(steps(&waiting), told);
+        let stopped = steps(&view(NodeRole::Both, None, false));
+        assert_eq!(stopped, "start it: quorate --root /srv/m1 start, with QUORATE_ROOT_KEY set");
+        let manager = steps(&view(NodeRole::NodeManager, None, false));
         assert!(!manager.contains("QUORATE_ROOT_KEY") && manager.contains("--server"), "{manager}");
+    }
+
+    #[test]
+    fn a_node_that_must_not_be_started_is_not_told_to_start() {
+        let ended = |code, hint: &str| LocalView {
+            ended_by: Some(Refusal::new(code, "it ended").hint(hint)),
+            ..view(NodeRole::Master, None, false)
+        };
+        for code in [codes::EPOCH_ENDED, codes::NODE_WRITTEN_OFF, codes::NODE_REMOVED] {
+            assert_eq!(steps(&ended(code, "let the host join anew")), "let the host join anew");
+        }
+        let half = ended(codes::RECOVERY_UNFINISHED, "apply it again: quorate recover apply PLAN");
+        assert_eq!(
+            steps(&half),
+            "apply it again: quorate --root /srv/m1 recover apply PLAN\n\
+             then start it: quorate --root /srv/m1 start, with QUORATE_ROOT_KEY set"
+        );
+        let told = steps(&ended(codes::READINESS_TIMEOUT, "start the others, then this one"));
+        assert!(told.starts_with("start it: quorate --root /srv/m1 start"), "{told}");
+        assert!(!told.contains("then this one") && told.contains("recover collect"), "{told}");
     }
 }

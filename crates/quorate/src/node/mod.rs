@@ -7,6 +7,7 @@ pub(crate) mod daemon;
 mod dial;
 mod folders;
 pub(crate) mod init;
+mod invocation;
 pub(crate) mod join;
 mod joining;
 mod level;
@@ -27,5 +28,6 @@ pub(crate) mod shim;
 
 pub(crate) use config::{AddressArgs, NodeConfig, NodeRole};
 pub(crate) use folders::{FolderArgs, Folders};
+pub(crate) use invocation::Invocation;
 pub(crate) use local::LocalView;
 pub(crate) use os::{SystemClock, refuse_file};

@@ -94,32 +94,27 @@ impl Client {
         F: Future<Output = Result<tonic::Response<T>, tonic::Status>>,
     {
         let called = tokio::time::timeout(ttl, async {
-            let client = self
-                .peers
-                .client(self.target, &self.addr, self.lane)
-                .await
-                .map_err(|error| RPCError::Unreachable(Unreachable::new(&error)))?;
+            let client =
+                self.peers.client(self.target, &self.addr, self.lane).await.map_err(|error| {
+                    (error.to_string(), RPCError::Unreachable(Unreachable::new(&error)))
+                })?;
             let answer = call(client)
                 .await
                 .map(tonic::Response::into_inner)
-                .map_err(|status| self.failed(&status))?;
+                .map_err(|status| (in_words(&status), self.failed(&status)))?;
             self.peers.answered(self.target, self.lane);
             Ok(answer)
         });
         let result = called.await.unwrap_or_else(|_| {
             self.peers.unanswered(self.target, self.lane);
-            Err(RPCError::Timeout(Timeout {
-                action,
-                id: self.this.0,
-                target: self.target.0,
-                timeout: ttl,
-            }))
+            let words = format!("{} was not answered within {} ms", name(action), ttl.as_millis());
+            let (id, target) = (self.this.0, self.target.0);
+            Err((words, RPCError::Timeout(Timeout { action, id, target, timeout: ttl })))
         });
-        if let Err(error) = &result {
-            let words = error.to_string();
+        result.map_err(|(words, error)| {
             self.peers.troubles.note(TroubleKind::Replication, Some(self.target), words);
-        }
-        result
+            error
+        })
     }
 
     /// A vote, or whether one would be given: the same question to two calls.
@@ -154,6 +149,25 @@ impl Client {
             }
             _ => RPCError::Network(NetworkError::new(status)),
         }
+    }
+}
+
+/// A call as people name it.
+const fn name(action: RPCTypes) -> &'static str {
+    match action {
+        RPCTypes::Vote => "a request for a vote",
+        RPCTypes::AppendEntries => "an append to the log",
+        RPCTypes::InstallSnapshot => "a snapshot",
+        RPCTypes::TransferLeader => "a hand-over of leadership",
+    }
+}
+
+/// What the other side said, or what became of the connection. The engine's own errors name types
+/// of the program, which help nobody who reads them in a finding.
+fn in_words(status: &tonic::Status) -> String {
+    match status.message() {
+        "" => status.code().description().to_lowercase(),
+        words => words.to_owned(),
     }
 }
 
@@ -259,4 +273,27 @@ fn chunks(
         Part::Data(data.slice(start..data.len().min(start + CHUNK_BYTES)))
     });
     std::iter::once(begin).chain(parts).map(|part| wire::SnapshotChunk { part: Some(part) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_is_told_without_the_names_of_types() {
+        let dial = super::super::DialError {
+            node: NodeId(3),
+            addr: "10.0.0.3:9901".to_owned(),
+            cause: "connection refused".to_owned(),
+        };
+        let words = [
+            in_words(&tonic::Status::unavailable("")),
+            in_words(&tonic::Status::unavailable("transport error")),
+            dial.to_string(),
+            format!("{} was not answered within 150 ms", name(RPCTypes::AppendEntries)),
+        ];
+        assert_eq!(words[0], "the service is currently unavailable");
+        assert!(words.iter().all(|words| !words.contains("::")), "{words:?}");
+        assert!(Unreachable::<C>::new(&dial).to_string().contains("::"), "that is why");
+    }
 }

@@ -148,7 +148,9 @@ impl Local {
             Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
                 Err(NotDone::NotLeader(forward.into()))
             }
-            Err(RaftError::APIError(error)) => Err(NotDone::Unknown(error.to_string())),
+            Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
+                Err(NotDone::Unknown("a majority of the voters did not answer".to_owned()))
+            }
             Err(RaftError::Fatal(error)) => Err(NotDone::Stopped(self.stopped(&error))),
         }
     }

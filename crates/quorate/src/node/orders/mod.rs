@@ -58,7 +58,9 @@ impl Orders {
                 codes::UPGRADE_ROLLED_BACK,
                 "the node was ended before it could go on as the new binary",
             )
-            .hint("end the operation (quorate operation abort ID) and begin anew");
+            .hint(
+                "the new binary was not tried; order this node anew: quorate operation resume ID",
+            );
             record =
                 Record::of(OrderReport { generation, outcome: OrderOutcome::Failed { refusal } });
             record.store(folders)?;

@@ -58,6 +58,12 @@ pub(crate) fn operation(view: &OperationView, paint: Paint) -> String {
         let failure = Failure::from(refusal.clone()).of_operation(&summary.id);
         let _ = write!(text, "\n{}", failure.render(paint));
     }
+    for (place, step) in view.to_do.iter().enumerate() {
+        let label = if place == 0 { "to do" } else { "" };
+        let label = paint.text(Tone::Strong, &format!("{label:<6}"));
+        let gap = if place == 0 { "\n" } else { "" };
+        let _ = writeln!(text, "{gap}  {label} {step}");
+    }
     text
 }
 
@@ -104,6 +110,10 @@ mod tests {
             Refusal::new(codes::STEP_DEADLINE, "`orders-2` did not become ready")
                 .hint("quorate component logs orders orders-2"),
         );
+        view.to_do = vec![
+            "mend what its refusal names, then: quorate operation resume ID".to_owned(),
+            "or take back what was done: quorate operation abort ID".to_owned(),
+        ];
         insta::assert_snapshot!(operation(&view, PLAIN));
     }
 

@@ -49,6 +49,7 @@ pub(crate) fn status() -> StatusView {
         even_voters: None,
         autopilot_waits: String::new(),
         enrolments_waiting: 0,
+        to_do: Vec::new(),
         masters: (1..=3).map(master).collect(),
         node_managers: vec![NodeManagerView {
             id: "n4".to_owned(),
@@ -154,6 +155,7 @@ pub(crate) fn operation() -> OperationView {
         step_list: steps(),
         refusal: None,
         can_be_left: false,
+        to_do: Vec::new(),
         transcript: vec![TranscriptView {
             at: "2026-01-02T03:04:05Z".to_owned(),
             by: "admin".to_owned(),

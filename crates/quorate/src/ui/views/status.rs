@@ -19,6 +19,10 @@ pub(crate) fn status(view: &StatusView, paint: Paint) -> String {
     for problem in &view.problems {
         let _ = writeln!(text, "  {} {problem}", paint.text(Tone::Warn, "!"));
     }
+    for step in &view.to_do {
+        let label = paint.text(Tone::Strong, &format!("{:<14}", "to do"));
+        let _ = writeln!(text, "  {label} {step}");
+    }
     let leader = view.leader.as_ref().map_or_else(
         || "none".to_owned(),
         |id| {
@@ -147,6 +151,7 @@ mod tests {
         view.leader = None;
         view.failure_tolerance = None;
         view.problems = vec!["master `db-2` (n2) has been silent for 12s".to_owned()];
+        view.to_do = vec!["start db-2; on its host: quorate start".to_owned()];
         view.masters[1].ready = false;
         view.masters[1].reason = "no answer for 12s".to_owned();
         insta::assert_snapshot!(status(&view, Paint { enabled: false }));
