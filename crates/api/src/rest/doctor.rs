@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct FindingView {
     /// The check's stable id, such as `clocks`.
     pub id: String,
-    /// `problem`, `warning`, `info` or `ok`.
+    /// `problem`, `warning`, `unknown` (it could not be looked at), `info` or `ok`.
     pub severity: String,
     /// The node or component it concerns; empty when it concerns the cluster.
     pub about: String,

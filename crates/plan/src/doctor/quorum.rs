@@ -306,7 +306,7 @@ fn odd(facts: &DoctorFacts<'_>) -> Vec<Finding> {
             let word = if count == 1 { "voter" } else { "voters" };
             VOTERS_ODD.finding(Severity::Ok, format!("{count} {word}"))
         }
-        _ if let Some(even) = &facts.state.metadata.even_voters => VOTERS_ODD.info(
+        _ if let Some(even) = &facts.state.metadata.even_voters => VOTERS_ODD.warning(
             "",
             format!(
                 "{count} voters survive no more deaths than {}; that was accepted by {}: {}",
@@ -314,7 +314,8 @@ fn odd(facts: &DoctorFacts<'_>) -> Vec<Finding> {
                 even.by,
                 even.reason
             ),
-            "when the reason has gone: quorate master autopilot set --withdraw-even",
+            "once the reason has gone, add or remove a master, then: quorate master autopilot set \
+             --withdraw-even",
         ),
         _ => VOTERS_ODD.warning(
             "",

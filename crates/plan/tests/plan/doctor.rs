@@ -464,7 +464,7 @@ fn an_even_number_that_was_accepted_is_told_with_its_reason() {
     });
     let findings = world.findings();
     let odd = only(&findings, "voters-odd");
-    assert_eq!(odd.severity, Severity::Info);
+    assert_eq!(odd.severity, Severity::Warning);
     assert!(odd.seen.ends_with("accepted by user:ann: two rooms until June"), "{}", odd.seen);
     assert!(odd.fix.contains("--withdraw-even"), "{}", odd.fix);
 }
