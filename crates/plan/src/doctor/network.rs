@@ -59,6 +59,8 @@ fn troubles(facts: &DoctorFacts<'_>) -> Vec<Finding> {
                     format!("calls of {name} to {other} failed, {times} in ten minutes, last {last}: {words}"),
                     &format!("if it goes on, look at {other} and at the network between them: quorate status"),
                 )),
+                // It joined a moment before, and the other had not heard of it yet.
+                TroubleKind::RefusedNode if node.as_ref().is_some_and(is_node) => {}
                 TroubleKind::RefusedNode => {
                     let tombstone = node.and_then(|node| facts.state.metadata.tombstones.get(&node));
                     let who = match (tombstone, node) {

@@ -549,6 +549,22 @@ fn calls_to_a_node_that_was_removed_are_nobodys_trouble() {
 }
 
 #[test]
+fn who_was_refused_before_its_joining_was_known_is_not_taken_for_removed() {
+    let refused = |node: u64| Trouble {
+        kind: TroubleKind::RefusedNode,
+        node: Some(NodeId(node)),
+        count: 1,
+        last_ago_ms: 400,
+        words: String::new(),
+    };
+    let mut world = World::new();
+    world.master(2).troubles = vec![refused(3)];
+    assert_eq!(world.bad(), []);
+    world.master(2).troubles.push(refused(9));
+    assert_eq!(world.bad(), [("removed-nodes", "warning")]);
+}
+
+#[test]
 fn without_a_quorum_the_missing_are_named_and_recovery_is_the_last_resort() {
     let mut world = World::new();
     world.quorate = false;
