@@ -19,6 +19,9 @@ pub(crate) enum Repeat {
     Read,
     /// It carries an idempotency key: again until the outcome is known.
     Keyed,
+    /// It carries an idempotency key which its own success forgets, and ends logins: a repetition may
+    /// be refused because an attempt whose answer was lost was done.
+    Forgotten,
     /// Again only while it is certain that it was not done.
     NotDone,
 }

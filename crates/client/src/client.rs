@@ -185,11 +185,12 @@ impl Client {
                 });
                 let error = match self.attempt(call, key.as_deref(), patience, want).await {
                     Attempt::Answered(answer) => return Ok(answer),
-                    // What is no master any more did nothing; another one is.
-                    Attempt::Final(error)
-                        if error.code() == codes::NODE_REMOVED && self.connections.len() > 1 =>
-                    {
+                    // What is no master, or none any more, did nothing; another one is.
+                    Attempt::Final(error) if self.connections.len() > 1 && is_no_master(&error) => {
                         error
+                    }
+                    Attempt::Final(error) if call.repeat == Repeat::Forgotten => {
+                        return Err(doubt.unwrap_or(error));
                     }
                     Attempt::Final(error) => return Err(error),
                     Attempt::NotDone(error) => error,
@@ -283,6 +284,11 @@ fn failed(connection: &Connection, error: &reqwest::Error) -> Attempt {
     } else {
         Attempt::Unknown(ClientError::Interrupted { what, reason })
     }
+}
+
+/// Whether what was asked serves no master's API.
+fn is_no_master(error: &ClientError) -> bool {
+    error.code() == codes::NODE_REMOVED || matches!(error, ClientError::WrongProtocol { .. })
 }
 
 /// Of two failures of a round, what a master said tells more than that another did not answer.

@@ -3,7 +3,10 @@
 use quorate_api::rest::{OperationView, PlanView, ResetBody};
 use reqwest::Method;
 
-use crate::{Client, ClientError, call::Call};
+use crate::{
+    Client, ClientError,
+    call::{Call, Repeat},
+};
 
 impl Client {
     /// What a reset would do and lose, and the hash that confirms it.
@@ -19,7 +22,7 @@ impl Client {
     /// # Errors
     /// [`ClientError::Api`] with the refusals of preflight.
     pub async fn reset(&self, how: &ResetBody) -> Result<OperationView, ClientError> {
-        let call = Call::change(Method::POST, &["reset"])?.body(how)?;
+        let call = Call::change(Method::POST, &["reset"])?.repeat(Repeat::Forgotten).body(how)?;
         self.json(&call).await
     }
 }

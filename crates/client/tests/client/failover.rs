@@ -2,9 +2,11 @@
 
 use std::{sync::Arc, sync::atomic::AtomicUsize, sync::atomic::Ordering, time::Duration};
 
-use quorate_client::{Client, ClientError, Consistency};
+use quorate_api::rest::ResetBody;
+use quorate_client::{Client, ClientError, Consistency, Endpoint};
 use quorate_model::codes;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::fake::{Fake, nobody};
 
@@ -126,4 +128,34 @@ async fn a_refused_change_is_not_repeated() {
     let error = fake.client().await.delete_setting("a", None).await.unwrap_err();
     assert_eq!(error.code(), codes::QUORUM_WOULD_BE_LOST);
     assert_eq!(fake.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_reset_whose_answer_was_lost_is_in_doubt_whatever_its_repetition_is_told() {
+    let how = ResetBody { confirm: "01234567".to_owned(), one_time_password: "x".to_owned() };
+    let lost = Fake::default().breaks().refuses(codes::RESET_NOT_CONFIRMED);
+    let error = lost.client().await.reset(&how).await.unwrap_err();
+    assert_eq!((error.code(), lost.asked().len()), (codes::OUTCOME_UNKNOWN, 2), "{error}");
+    let refused = Fake::default().refuses(codes::RESET_NOT_CONFIRMED);
+    let error = refused.client().await.reset(&how).await.unwrap_err();
+    assert_eq!((error.code(), refused.asked().len()), (codes::RESET_NOT_CONFIRMED, 1), "{error}");
+}
+
+#[tokio::test]
+async fn another_server_is_asked_when_one_speaks_another_protocol() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut asked = [0; 16];
+            let _ = socket.read(&mut asked).await;
+            // A TLS alert.
+            let _ = socket.write_all(&[21, 3, 3, 0, 2, 2, 80]).await;
+        }
+    });
+    let fake = Fake::default().says(SETTING);
+    let other = Endpoint::parse_list(&format!("http://127.0.0.1:{port}")).unwrap().remove(0);
+    let client = Client::of_all(&[other, fake.start().await]).unwrap();
+    let view = client.setting("a/b", Consistency::Stale).await.unwrap();
+    assert_eq!((view.revision, fake.asked().len()), (7, 1));
 }
