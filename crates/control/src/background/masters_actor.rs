@@ -119,6 +119,8 @@ impl Control {
             match self.hand_over(until.saturating_duration_since(Instant::now())).await {
                 // The next leader goes on with the step.
                 Ok(Some(_)) => return Err(ActorError::NotLeader),
+                // The only heir fell silent between two looks.
+                Ok(None) if Instant::now() < until => {}
                 Ok(None) => return Ok(Err(no_heir())),
                 // Whoever did not take it has fallen silent since: it may come back.
                 Err(MembershipError::Refused(_) | MembershipError::Timeout { .. })

@@ -110,7 +110,8 @@ pub(crate) async fn ensure(
             issued.copy_out(request)
         }
         Err(error) => match (present, lifetime) {
-            (Some(issued), Some(lifetime)) if lifetime.is_valid(now) => {
+            // One that has not begun yet is of use as soon as this host's clock is right.
+            (Some(issued), Some(lifetime)) if !lifetime.is_over(now) => {
                 warn!(%instance, %error, "a certificate cannot be renewed yet");
                 issued.copy_out(request)
             }

@@ -27,10 +27,15 @@ impl Lifetime {
         })
     }
 
+    /// Whether it has ended.
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.until
+    }
+
     /// Whether others take the certificate now. It has ended, or has not begun: it was signed under
     /// a clock that was far ahead and has been set right since.
     pub(crate) fn is_valid(&self, now: Timestamp) -> bool {
-        self.from <= now && now < self.until
+        self.from <= now && !self.is_over(now)
     }
 
     /// Whether it is not valid, or less than this part (1 over `part`) of the whole remains.

@@ -86,9 +86,9 @@ pub(in crate::node) fn stand_by(
     Ok(is_open(folders) && !was_stopped(folders, node))
 }
 
-/// Whether the attempt is neither confirmed nor given up.
+/// Whether the attempt is neither confirmed nor given up; a record that cannot be read says neither.
 fn is_open(folders: &Folders) -> bool {
-    Record::load(folders).is_ok_and(|record| record.is_some_and(|it| it.attempt.is_some()))
+    Record::load(folders).map_or(true, |record| record.is_some_and(|it| it.attempt.is_some()))
 }
 
 /// Whether the process ended because a person, or it itself, wanted it to.
