@@ -530,15 +530,14 @@ fn what_nobody_looked_at_is_unknown_and_never_well() {
     assert_eq!(only(&findings, "disk-space").severity, Severity::Ok);
 }
 
+fn trouble(kind: TroubleKind, node: u64) -> Trouble {
+    let words = "connection refused".to_owned();
+    Trouble { kind, node: Some(NodeId(node)), count: 9, last_ago_ms: 400, words }
+}
+
 #[test]
 fn calls_to_a_node_that_was_removed_are_nobodys_trouble() {
-    let trouble = |node: u64| Trouble {
-        kind: TroubleKind::Replication,
-        node: Some(NodeId(node)),
-        count: 9,
-        last_ago_ms: 400,
-        words: "connection refused".to_owned(),
-    };
+    let trouble = |node| trouble(TroubleKind::Replication, node);
     let mut world = World::new();
     let removed = Tombstone { name: NodeName::new("old").unwrap(), removed_at: NOW };
     world.state.metadata.tombstones.insert(NodeId(9), removed);
@@ -550,13 +549,7 @@ fn calls_to_a_node_that_was_removed_are_nobodys_trouble() {
 
 #[test]
 fn who_was_refused_before_its_joining_was_known_is_not_taken_for_removed() {
-    let refused = |node: u64| Trouble {
-        kind: TroubleKind::RefusedNode,
-        node: Some(NodeId(node)),
-        count: 1,
-        last_ago_ms: 400,
-        words: String::new(),
-    };
+    let refused = |node| trouble(TroubleKind::RefusedNode, node);
     let mut world = World::new();
     world.master(2).troubles = vec![refused(3)];
     assert_eq!(world.bad(), []);
