@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs, io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -70,6 +71,17 @@ impl KnownMasters {
         make_folder(data)?;
         let record = Record { version: RECORD_VERSION, masters, ..Record::default() };
         write_record(&data.join(FILE), &record)
+    }
+
+    /// Removes what a join stored, on a host without a node manager: nobody would keep it true.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be removed.
+    pub fn forget(data: &Path) -> io::Result<()> {
+        match fs::remove_file(data.join(FILE)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Reads what a node manager keeps in its data folder; nothing when it has not begun.

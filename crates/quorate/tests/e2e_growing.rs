@@ -449,6 +449,9 @@ async fn masters_are_found_at_new_addresses_followers_and_leaders_alike() {
     third.internal_port = free_port();
     third.set_env("QUORATE_INTERNAL_ADDR", &format!("127.0.0.1:{}", third.internal_port));
     third.start();
+    let book = third.root.join("lib/node-manager/masters.json");
+    assert!(book.exists(), "the join leaves it whom to tell");
     alone.masters.push(third);
     alone.await_voters(3).await;
+    eventually("nothing stays that nobody keeps true", SOON, || async { !book.exists() }).await;
 }

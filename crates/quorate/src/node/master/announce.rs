@@ -52,12 +52,17 @@ pub(super) async fn announce(
             nodes::is_announced(&control, &node)
         }
     };
-    if is_recorded {
-        return;
+    if !is_recorded {
+        while let Err(refusal) = nodes::announce(&control, control.node(), node.clone()).await {
+            warn!(code = %refusal.code, "cannot announce this master: {refusal}");
+            tokio::time::sleep(REOPEN_EVERY).await;
+        }
     }
-    while let Err(refusal) = nodes::announce(&control, control.node(), node.clone()).await {
-        warn!(code = %refusal.code, "cannot announce this master: {refusal}");
-        tokio::time::sleep(REOPEN_EVERY).await;
+    // From now on the state says where the masters are. A node manager keeps the list by itself.
+    if !node.roles.node_manager
+        && let Err(error) = KnownMasters::forget(&book)
+    {
+        warn!(%error, "the list of masters of the join is left behind");
     }
 }
 
