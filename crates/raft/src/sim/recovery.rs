@@ -116,8 +116,11 @@ impl Run {
         self.recoveries.written_off.extend(plan.written_off.iter().map(|gone| gone.node));
         self.go_on(&plan, &held).await?;
 
-        // Whoever died can wake up at any time; those that were set aside come back once.
-        let early = loss == Loss::Dead && self.world.roll(2) == 0;
+        // Whoever died can wake up as soon as one that it asks has gone on; those that were set
+        // aside come back once.
+        let early = loss == Loss::Dead
+            && self.world.roll(2) == 0
+            && self.asked_survivors(&plan, &lost)?.values().all(|asked| !asked.is_empty());
         if early {
             self.come_back(&plan, &lost, loss).await?;
         }
@@ -343,8 +346,38 @@ impl Run {
         Err(format!("n{node} cannot join though nothing is wrong"))
     }
 
+    /// The masters that `node` asks for their epoch: every member when it starts, and the other
+    /// voters, for their votes, when it runs and hears no leader.
+    fn asked_by(&self, node: u64) -> Result<BTreeSet<u64>, String> {
+        Ok(match self.world.node(node) {
+            Some(raft) => operator::members(&raft).voters.into_iter().collect(),
+            None => self.collect(node)?.0.members.keys().map(|known| known.0).collect(),
+        })
+    }
+
+    /// Of the survivors of the plan that have gone on, those that each of the lost ones asks. It
+    /// asks nothing of somebody who was joining when it was cut off.
+    fn asked_survivors(
+        &self,
+        plan: &RecoveryPlan,
+        lost: &[u64],
+    ) -> Result<BTreeMap<u64, Vec<u64>>, String> {
+        let newest = self.recovered();
+        let survivors: Vec<u64> = std::iter::once(&plan.keeper)
+            .chain(&plan.rejoin)
+            .map(|survivor| survivor.node.0)
+            .filter(|node| newest.contains(node))
+            .collect();
+        lost.iter()
+            .map(|node| {
+                let asked = self.asked_by(*node)?;
+                Ok((*node, survivors.iter().copied().filter(|it| asked.contains(it)).collect()))
+            })
+            .collect()
+    }
+
     /// The lost ones are heard of again, and each learns that its epoch has ended. Not each of them
-    /// reaches everybody, but each reaches one that it knows and that has gone on.
+    /// reaches everybody, but each reaches one that it asks and that has gone on.
     async fn come_back(
         &mut self,
         plan: &RecoveryPlan,
@@ -352,16 +385,14 @@ impl Run {
         loss: Loss,
     ) -> Result<(), String> {
         let newest = self.recovered();
-        let known: Vec<u64> = std::iter::once(&plan.keeper)
-            .chain(&plan.rejoin)
-            .map(|survivor| survivor.node.0)
-            .filter(|node| newest.contains(node))
-            .collect();
         let mut walls = BTreeSet::new();
-        for node in lost {
-            let open = usize::try_from(self.world.roll(known.len() as u64)).unwrap_or(0);
-            for other in newest.iter().filter(|other| Some(*other) != known.get(open)) {
-                let ways = both_ways(&[*node], &[*other]);
+        for (node, asked) in self.asked_survivors(plan, lost)? {
+            let open = usize::try_from(self.world.roll(asked.len() as u64)).unwrap_or(0);
+            let Some(open) = asked.get(open) else {
+                return Err(format!("n{node} asks none of those that have gone on"));
+            };
+            for other in newest.iter().filter(|other| *other != open) {
+                let ways = both_ways(&[node], &[*other]);
                 walls.extend(ways.into_iter().filter(|_| self.world.roll(3) == 0));
             }
         }
