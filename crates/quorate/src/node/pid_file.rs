@@ -56,6 +56,11 @@ pub(crate) fn look(path: &Path) -> Result<Holder, Refusal> {
     judge(&text).map_err(|error| refuse_file("look at the process of", path, &error))
 }
 
+/// The two lines that name a process of this boot of the host.
+pub(super) fn text(process: ProcessIdentity) -> io::Result<String> {
+    Ok(format!("{}\nboot={};start={}\n", process.pid, boot_id()?, process.start_ticks))
+}
+
 fn judge(text: &str) -> io::Result<Holder> {
     let mut lines = text.lines();
     let Some(pid) = lines.next().and_then(|line| line.trim().parse().ok()) else {
@@ -129,8 +134,7 @@ impl PidFile {
                 _ => {}
             }
         }
-        let boot = boot_id().map_err(of_os)?;
-        let text = format!("{}\nboot={boot};start={}\n", me.pid, me.start_ticks);
+        let text = text(me).map_err(of_os)?;
         quorate_keyring::atomic_write(&path, text.as_bytes(), 0o644)
             .map_err(|error| Refusal::from(&error))?;
         Ok(Self { path, me, is_kept: false })
@@ -230,13 +234,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut other = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let identity = ProcessIdentity::of(other.id()).unwrap().unwrap();
-        let text = format!(
-            "{}\nboot={};start={}\n",
-            identity.pid,
-            boot_id().unwrap(),
-            identity.start_ticks
-        );
-        std::fs::write(folder.path().join("master.pid"), text).unwrap();
+        std::fs::write(folder.path().join("master.pid"), text(identity).unwrap()).unwrap();
         let refusal = PidFile::take(folder.path(), "master-8090.pid").unwrap_err();
         assert_eq!(refusal.code, codes::DATA_FOLDER_IN_USE);
         other.kill().unwrap();

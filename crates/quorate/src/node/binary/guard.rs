@@ -17,6 +17,8 @@ use tracing::warn;
 use super::record::Record;
 use crate::node::{
     Folders,
+    daemon::was_asked,
+    os::lock_data_folder,
     reexec::Image,
     report::{Phase, ProcessReport},
 };
@@ -83,7 +85,13 @@ pub(in crate::node) fn stand_by(
             }
         }
     })?;
-    Ok(is_open(folders) && !was_stopped(folders, node))
+    Ok(is_open(folders) && !was_stopped(folders, node) && !runs(folders))
+}
+
+/// Whether the node runs as another process, which somebody else has started and looks after.
+fn runs(folders: &Folders) -> bool {
+    let locked = lock_data_folder(&folders.data);
+    locked.is_err_and(|refusal| refusal.code == codes::DATA_FOLDER_IN_USE)
 }
 
 /// Whether the attempt is neither confirmed nor given up; a record that cannot be read says neither.
@@ -93,14 +101,65 @@ fn is_open(folders: &Folders) -> bool {
 
 /// Whether the process ended because a person, or it itself, wanted it to.
 fn was_stopped(folders: &Folders, node: ProcessIdentity) -> bool {
-    ProcessReport::load(folders).is_some_and(|report| {
+    let says_so = |report: ProcessReport| {
         report.pid == node.pid && matches!(report.phase, Phase::Stopping | Phase::Ended)
-    })
+    };
+    was_asked(&folders.run, node) || ProcessReport::load(folders).is_some_and(says_so)
 }
 
 #[cfg(test)]
 mod tests {
+    use quorate_model::{Binary, BinaryFacts, FeatureLevels, Generation};
+
     use super::*;
+    use crate::node::{
+        FolderArgs,
+        binary::begin_attempt,
+        daemon::keep_asked,
+    };
+
+    /// A node in a folder of its own, in an attempt that nobody has settled.
+    fn attempting(folder: &std::path::Path) -> Folders {
+        let folders = Folders::resolve(&FolderArgs::default(), Some(folder), None);
+        folders.create().unwrap();
+        let binary = Binary {
+            sha256: "a".repeat(64).try_into().unwrap(),
+            size: 1,
+            facts: BinaryFacts {
+                version: "1.0.0".to_owned(),
+                architecture: "any".to_owned(),
+                feature_levels: FeatureLevels { from: 1, to: 1 },
+            },
+        };
+        begin_attempt(&folders, "/quorate".as_ref(), Generation(1), &binary, 1).unwrap();
+        folders
+    }
+
+    /// What a guard says of a process that is killed once `before` has happened.
+    fn told_when_killed(folders: &Folders, before: impl FnOnce(ProcessIdentity)) -> bool {
+        let mut node = Command::new("sleep").arg("60").spawn().unwrap();
+        let identity = ProcessIdentity::of(node.id()).unwrap().unwrap();
+        before(identity);
+        node.kill().unwrap();
+        node.wait().unwrap();
+        stand_by(folders, Guarded(identity)).unwrap()
+    }
+
+    #[test]
+    fn a_node_is_started_again_unless_somebody_stopped_it_or_runs_it_already() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = attempting(folder.path());
+        assert!(told_when_killed(&folders, |_| ()), "it crashed");
+        assert!(!told_when_killed(&folders, |node| keep_asked(&folders.run, node).unwrap()));
+        assert!(told_when_killed(&folders, |_| ()), "another process was asked to stop");
+        let lock = lock_data_folder(&folders.data).unwrap();
+        assert!(!told_when_killed(&folders, |_| ()), "somebody else started the node");
+        drop(lock);
+        let mut settled = Record::load(&folders).unwrap().unwrap();
+        settled.attempt = None;
+        settled.store(&folders).unwrap();
+        assert!(!told_when_killed(&folders, |_| ()), "the attempt is over");
+    }
 
     #[test]
     fn a_process_is_named_by_its_pid_and_its_start() {

@@ -1,5 +1,6 @@
 //! `quorate start`, `stop` and `restart`: a node as a daemon, without any service manager.
 
+mod asked;
 mod spawned;
 mod start;
 mod stop;
@@ -9,6 +10,9 @@ use std::path::PathBuf;
 use quorate_model::{Refusal, codes};
 use serde::Serialize;
 
+#[cfg(test)]
+pub(super) use asked::keep as keep_asked;
+pub(super) use asked::was_asked;
 pub(crate) use start::StartArgs;
 pub(crate) use stop::StopArgs;
 

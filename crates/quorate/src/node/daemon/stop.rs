@@ -11,7 +11,7 @@ use quorate_model::{Refusal, codes};
 use quorate_supervisor::ProcessIdentity;
 use rustix::process::Signal;
 
-use super::{DaemonView, running};
+use super::{DaemonView, asked, running};
 use crate::{
     logging,
     node::{
@@ -82,6 +82,10 @@ pub(super) async fn end(
         refusal.cause(error.to_string())
     };
     let begun = Instant::now();
+    if let Err(error) = asked::keep(&folders.run, identity) {
+        // Needed only if the signal comes while the process becomes another program.
+        tracing::debug!(%error, "that it was asked to stop cannot be kept");
+    }
     match tokio::time::timeout(patience, ask_until_ended(&pid_file, identity)).await {
         Ok(ended) => ended.map_err(cannot)?,
         Err(_) => {
