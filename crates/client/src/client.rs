@@ -11,7 +11,7 @@ use std::{
 
 use quorate_api::ErrorBody;
 use quorate_model::codes;
-use reqwest::{Response, header};
+use reqwest::{Method, Response, header};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
@@ -265,8 +265,29 @@ impl Client {
                 Attempt::Answered(Answer::Stream(response))
             }
             Ok(response) => read(connection, response, want).await,
-            Err(error) => failed(connection, &error),
+            Err(error) => match failed(connection, &error) {
+                // It was sent. A port that never speaks HTTP did nothing with it; one that does
+                // garbled the answer, such as a proxy before a master that did what was asked.
+                Attempt::Final(ClientError::WrongProtocol { what, mismatch })
+                    if call.repeat != Repeat::Read
+                        && !error.is_connect()
+                        && speaks_http(connection).await =>
+                {
+                    let reason = mismatch.to_string();
+                    Attempt::Unknown(ClientError::Interrupted { what, reason })
+                }
+                attempt => attempt,
+            },
         }
+    }
+}
+
+/// Whether a server answers a harmless question in HTTP, or does not answer now.
+async fn speaks_http(connection: &Connection) -> bool {
+    let Ok(request) = connection.request(Method::GET, &["healthz".to_owned()]) else { return false };
+    match request.timeout(ANSWERED_WITHIN).send().await {
+        Ok(_) => true,
+        Err(error) => Mismatch::of(&error).is_none(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Errors keep the words of the master; what is no master is recognised.
 
+use std::time::Duration;
+
 use axum::{http::StatusCode, response::IntoResponse};
 use quorate_api::rest::{ChangePassword, Login};
 use quorate_client::{Client, ClientError, Endpoint, Mismatch};
@@ -46,10 +48,12 @@ async fn a_url_of_the_wrong_kind_is_told_at_once_with_the_right_one() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut request = [0; 1024];
-        assert!(stream.read(&mut request).await.unwrap() > 0);
-        stream.write_all(&[0x15, 3, 3, 0, 2, 2, 70]).await.unwrap();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            assert!(stream.read(&mut request).await.unwrap() > 0);
+            stream.write_all(&[0x15, 3, 3, 0, 2, 2, 70]).await.unwrap();
+        }
     });
     let client = Client::new(format!("http://{addr}").parse().unwrap()).unwrap();
     let error = client.delete_setting("a", None).await.unwrap_err();
@@ -59,6 +63,30 @@ async fn a_url_of_the_wrong_kind_is_told_at_once_with_the_right_one() {
     assert!(!error.is_transient());
     assert_eq!(error.code(), codes::MASTER_UNREACHABLE);
     assert!(error.into_body().hint.unwrap().contains("admin port"));
+}
+
+#[tokio::test]
+async fn a_change_whose_answer_was_garbled_on_its_way_is_of_unknown_outcome() {
+    // A proxy that garbles the answers to changes: whether they were made it does not tell.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            let length = stream.read(&mut request).await.unwrap();
+            let answer: &[u8] = if request[..length].starts_with(b"GET") {
+                b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            } else {
+                b"?\0\r\n\r\n"
+            };
+            stream.write_all(answer).await.unwrap();
+        }
+    });
+    let client = Client::new(format!("http://{addr}").parse().unwrap()).unwrap();
+    let client = client.with_retry_for(Duration::from_millis(300));
+    let error = client.delete_setting("a", None).await.unwrap_err();
+    assert_eq!(error.code(), codes::OUTCOME_UNKNOWN, "{error:?}");
 }
 
 #[tokio::test]
