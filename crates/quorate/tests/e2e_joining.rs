@@ -11,7 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use quorate_keyring::identity::{
@@ -243,4 +243,25 @@ async fn masters_that_were_all_away_until_their_certificates_had_ended_meet_agai
         cluster.masters.iter().all(|master| master.call(&["status"]).status.success())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_whose_clock_was_reset_to_1970_signs_nothing_and_is_taken_when_it_is_right() {
+    let mut cluster = ClusterBuilder::new(QUORATE).start().await;
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let certificate = cluster.masters[2].root.join("lib/identity/node.pem");
+    let before = std::fs::read(&certificate).unwrap();
+    cluster.masters[2].kill();
+    cluster.masters[2].set_env(CLOCK, &format!("-{}", seconds - 1_000));
+    cluster.masters[2].start();
+    eventually("a word that nothing is signed", SOON, || async {
+        let log = cluster.masters[2].log();
+        log.contains("certificates are not signed while the clock of this master is wrong")
+    })
+    .await;
+    cluster.masters[2].kill();
+    assert_eq!(std::fs::read(&certificate).unwrap(), before);
+    cluster.masters[2].set_env(CLOCK, "0");
+    cluster.masters[2].start();
+    cluster.await_voters(3).await;
 }

@@ -6,7 +6,7 @@ use quorate_keyring::identity::{CertificateNames, ComponentCertificate};
 use quorate_model::{InstanceName, NodeId, Refusal, codes};
 use quorate_pack::{CertificateRequest, RenderContext};
 
-use super::enrolment::{authority, sign_node};
+use super::enrolment::{sign_node, signing_authority};
 use crate::Control;
 
 /// Signs the key of an instance that is placed on the calling node, for the names that its pack
@@ -51,7 +51,9 @@ pub fn sign_instance(
         .hint("the node may not have heard of a change yet, and asks again when it has"));
     }
     let lifetime = control.shared.parts.options.certificate_lifetime;
-    authority(control)?.issue_component(names, csr_pem, control.now(), lifetime).map_err(|error| {
+    let signed =
+        signing_authority(control)?.issue_component(names, csr_pem, control.now(), lifetime);
+    signed.map_err(|error| {
         Refusal::new(codes::REQUEST_MALFORMED, "the certificate request is not usable")
             .cause(error.to_string())
     })

@@ -24,6 +24,9 @@ use crate::{Control, Permission, Principal};
 const ANSWER_DEADLINE: Duration = Duration::from_secs(8);
 /// How long it may take to reach a port.
 const REACH_DEADLINE: Duration = Duration::from_secs(3);
+/// How long a master that is not ready looks again before it says so: between two heartbeats, or
+/// while a hand-over goes on, that is no trouble.
+const SETTLES_WITHIN: Duration = Duration::from_secs(2);
 /// Whoever asks again within this time gets the same answer: a page that is open in ten browsers
 /// does not examine the cluster ten times a second.
 const SAME_ANSWER_FOR: Duration = Duration::from_secs(2);
@@ -199,6 +202,9 @@ async fn checkup(control: &Control) -> NodeCheckup {
         .nodes
         .get(&control.node())
         .map_or_else(String::new, |node| node.version.clone());
+    let mut readiness = control.readiness().changes();
+    // What is still missing then is told.
+    let _ = timeout(SETTLES_WITHIN, readiness.wait_for(|it| it.ready)).await;
     // Last, so that what masters say of their logs is of nearly the same moment.
     let master = Some(master(control).await);
     NodeCheckup {

@@ -1,7 +1,9 @@
 //! Letting nodes in: the joiner proves itself by a token, the cluster by its certificate.
 
 use quorate_api::rest::{ApproveBody, EnrolmentView};
-use quorate_keyring::identity::{CertificateAuthority, requested_key_sha256, secrets_match};
+use quorate_keyring::identity::{
+    CertificateAuthority, certificate_lifetime, requested_key_sha256, secrets_match,
+};
 use quorate_model::{
     ClusterId, EnrolRole, Epoch, Generation, NodeId, NodeName, Refusal, RequestId, Timestamp,
     TokenId, codes, hex, spoken_digest,
@@ -316,10 +318,28 @@ fn parse_hex32(text: &str) -> Option<[u8; 32]> {
 
 /// Signs a node's own key.
 pub(crate) fn sign_node(control: &Control, node: NodeId, csr_pem: &str) -> Result<String, Refusal> {
-    let authority = authority(control)?;
+    let authority = signing_authority(control)?;
     authority
         .issue_node(node, csr_pem, control.now(), control.shared.parts.options.certificate_lifetime)
         .map_err(|error| malformed(&error))
+}
+
+/// The cluster's authority, to sign by the present clock. One that was reset, as to 1970, would sign
+/// what ends before anybody has it.
+pub(crate) fn signing_authority(control: &Control) -> Result<CertificateAuthority, Refusal> {
+    let authority = authority(control)?;
+    let (begins, _) =
+        certificate_lifetime(authority.cert_pem()).map_err(|error| Refusal::from(&error))?;
+    let now = control.now();
+    if now < begins {
+        return Err(Refusal::new(
+            codes::NOT_READY,
+            "certificates are not signed while the clock of this master is wrong",
+        )
+        .cause(format!("it says {now}, and the cluster has existed since {begins}"))
+        .hint("set the clock of its host: chronyc makestep, or timedatectl set-ntp true"));
+    }
+    Ok(authority)
 }
 
 /// The cluster's authority, opened for one use.

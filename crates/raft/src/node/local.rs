@@ -1,14 +1,17 @@
 //! What this node does by itself when it leads: write to the log, confirm a read index.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use futures_util::StreamExt;
 use openraft::{
-    Raft, ReadPolicy,
+    Instant as _, Raft, ReadPolicy,
     async_runtime::watch::WatchReceiver,
     errors::{ClientWriteError, Fatal, ForwardToLeader, LinearizableReadError, RaftError},
 };
-use quorate_model::{NodeId, Refusal, codes};
+use quorate_model::{NodeId, Refusal, Term, codes};
 use quorate_state::Outcome;
 
 use super::status;
@@ -58,15 +61,17 @@ pub(crate) struct Local {
     failure: Failure,
     /// A leader that has heard of no quorum for so long takes nothing.
     grace: Duration,
+    /// The term in which it was first seen to lead without an acknowledgement, and when.
+    unheard: Arc<Mutex<Option<(Term, Instant)>>>,
 }
 
 impl Local {
-    pub(crate) const fn new(
+    pub(crate) fn new(
         raft: Raft<C, StateMachine<C>>,
         failure: Failure,
         grace: Duration,
     ) -> Self {
-        Self { raft, failure, grace }
+        Self { raft, failure, grace, unheard: Arc::default() }
     }
 
     /// Appends and waits until it is applied here.
@@ -129,7 +134,28 @@ impl Local {
     /// certainly not done.
     fn is_cut_off(&self) -> bool {
         let metrics = self.raft.metrics();
-        status::is_cut_off(&metrics.borrow_watched(), self.grace)
+        let metrics = metrics.borrow_watched();
+        if !status::needs_others(&metrics) {
+            return false;
+        }
+        let silence = match &metrics.last_quorum_acked {
+            Some(acked) => acked.elapsed(),
+            // One that was only just elected was elected by a quorum: its silence begins now.
+            None => self.unheard_for(Term(metrics.current_term)),
+        };
+        silence >= self.grace
+    }
+
+    /// How long ago it was first seen to lead in this term without an acknowledgement.
+    fn unheard_for(&self, term: Term) -> Duration {
+        let mut unheard = self.unheard.lock().unwrap_or_else(PoisonError::into_inner);
+        match *unheard {
+            Some((seen, since)) if seen == term => since.elapsed(),
+            _ => {
+                *unheard = Some((term, Instant::now()));
+                Duration::ZERO
+            }
+        }
     }
 
     /// Why this node takes no writes any more, if so.

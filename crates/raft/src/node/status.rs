@@ -150,11 +150,9 @@ fn role(metrics: &RaftMetrics<C>) -> Role {
     }
 }
 
-/// Whether it leads, and no quorum has answered it for so long. One that was only just elected has
-/// been answered by nobody, but was elected by a quorum.
-pub(crate) fn is_cut_off(metrics: &RaftMetrics<C>, grace: Duration) -> bool {
-    let silent = metrics.last_quorum_acked.as_ref().is_some_and(|at| at.elapsed() >= grace);
-    silent && role(metrics) == Role::Leader && !is_alone(metrics)
+/// Whether it leads by the votes of others, whose acknowledgements it then needs.
+pub(crate) fn needs_others(metrics: &RaftMetrics<C>) -> bool {
+    role(metrics) == Role::Leader && !is_alone(metrics)
 }
 
 /// The only voter is a quorum by itself and hears no acknowledgements.
