@@ -177,7 +177,13 @@ impl Run {
     ) -> Result<Option<(Wish, bool)>, String> {
         let mut changing = None;
         if self.world.roll(2) == 0 {
-            let wish = self.some_wish(voters).await?;
+            let wish = match self.some_wish(voters).await? {
+                // Once it has left, nobody who survives knows anything that could go on.
+                Wish::Remove(it) if voters.iter().all(|node| *node == it || lost.contains(node)) => {
+                    Wish::Transfer(it)
+                }
+                wish => wish,
+            };
             let patience = self.world.delay(50_000, 2_000_000);
             let fulfilling = operator::fulfil(self.world.clone(), wish, patience);
             changing = Some((wish, SimRuntime::spawn(fulfilling)));
