@@ -399,7 +399,7 @@ impl Drop for Daemon<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_daemon_whose_new_binary_crashes_is_started_again_with_the_binary_of_before() {
+async fn a_daemon_whose_new_binary_crashes_or_hangs_goes_on_with_the_binary_of_before() {
     let binaries = Binaries::new();
     let mut cluster = ClusterBuilder::new(QUORATE).masters(1).start().await;
     let before = versions(&cluster).await;
@@ -418,6 +418,21 @@ async fn a_daemon_whose_new_binary_crashes_is_started_again_with_the_binary_of_b
     assert!(stuck["refusal"]["cause"].as_str().unwrap().contains("ended before"), "{stuck:#}");
     let second = daemon.pid().unwrap();
     assert_ne!(first, second, "it did not crash");
+    assert_eq!(versions(&cluster).await, before);
+    abort(&cluster, &id).await;
+
+    // It does not even notice that its time is over.
+    let hanging = binaries.make("hanging", "version=0.9.5 level=1 behaviour=hang");
+    let more =
+        ["--masters", "--yes", "--detach", "--accept-interruption", "--ready-within", "3s"];
+    let (code, _, said) = upgrade(&cluster, &hanging, &more);
+    assert_eq!(code, Some(5), "{said}");
+    let id = newest(&cluster).await;
+    let stuck = cluster.await_operation(&id, OPERATION).await;
+    assert_eq!((&stuck["status"], &stuck["refusal"]["code"]), (&json!("stuck"), &json!("Q2141")));
+    let hung = second;
+    let second = daemon.pid().unwrap();
+    assert_ne!(hung, second, "it did not hang");
     assert_eq!(versions(&cluster).await, before);
     abort(&cluster, &id).await;
 

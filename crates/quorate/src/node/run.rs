@@ -87,6 +87,9 @@ fn run_node(args: &RunArgs, folders: &Folders) -> Result<(), Refusal> {
     if binary::crashes() {
         std::process::abort();
     }
+    while binary::hangs() {
+        std::thread::park();
+    }
     if args.with_parent {
         end_with_parent()?;
     }

@@ -1,4 +1,4 @@
-//! Watches a daemon that tries another binary, and starts the node again when that crashes.
+//! Watches a daemon that tries another binary, and starts the node again when that crashes or hangs.
 //!
 //! Under systemd, or in a container, somebody starts a crashed node again, and that start goes back
 //! to the binary of before. A node that was started with `quorate start` has nobody. So the program
@@ -7,11 +7,12 @@
 use std::{
     process::{Command, Stdio},
     str::FromStr,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use quorate_model::{Refusal, codes};
 use quorate_supervisor::ProcessIdentity;
+use rustix::process::Signal;
 use tracing::warn;
 
 use super::record::Record;
@@ -25,6 +26,9 @@ use crate::node::{
 
 /// How often it is looked whether the attempt is settled.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A new binary that is not ready in time goes back by itself. One that has not even done that so
+/// long after hangs, and is ended.
+const HANGS_AFTER: Duration = Duration::from_secs(15);
 
 /// The process of a node, as a guard's command line names it: `PID.START`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +64,8 @@ pub(in crate::node) fn post(folders: &Folders, image: &Image) {
     }
 }
 
-/// Waits until the attempt of a process is settled or the process has ended. True when it has
-/// crashed: the node is to be started again.
+/// Waits until the attempt of a process is settled or the process has ended, and ends it when it
+/// hangs. True when the node is to be started again.
 pub(in crate::node) fn stand_by(
     folders: &Folders,
     Guarded(node): Guarded,
@@ -73,6 +77,7 @@ pub(in crate::node) fn stand_by(
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     runtime.block_on(async {
+        let begun = Instant::now();
         let ended = node.ended();
         tokio::pin!(ended);
         loop {
@@ -83,9 +88,19 @@ pub(in crate::node) fn stand_by(
             if !is_open(folders) {
                 return Ok(());
             }
+            if hangs(folders, begun.elapsed()) && !was_stopped(folders, node) {
+                warn!(pid = node.pid, "the new binary neither became ready nor went back: it is ended");
+                node.signal(Signal::KILL).map_err(failed)?;
+            }
         }
     })?;
     Ok(is_open(folders) && !was_stopped(folders, node) && !runs(folders))
+}
+
+/// Whether an attempt should have been settled long ago by the process itself.
+fn hangs(folders: &Folders, waited: Duration) -> bool {
+    let attempt = Record::load(folders).ok().flatten().and_then(|record| record.attempt);
+    attempt.is_some_and(|it| waited > Duration::from_millis(it.ready_within_ms) + HANGS_AFTER)
 }
 
 /// Whether the node runs as another process, which somebody else has started and looks after.

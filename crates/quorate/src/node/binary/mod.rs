@@ -58,6 +58,11 @@ pub(super) fn crashes() -> bool {
     behaves("crash")
 }
 
+/// Whether a test has this binary do nothing at all.
+pub(super) fn hangs() -> bool {
+    behaves("hang")
+}
+
 /// Whether a test has this binary never become ready.
 pub(super) fn never_ready() -> bool {
     behaves("never-ready")
