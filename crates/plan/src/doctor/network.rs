@@ -175,6 +175,7 @@ fn ports(facts: &DoctorFacts<'_>) -> Vec<Finding> {
         }
     }
     match tried {
+        0 if facts.masters.len() > 1 => PORTS.unknown("no link between masters was tried"),
         0 => vec![PORTS.finding(Severity::Ok, "there is no link between masters to try")],
         _ => PORTS.or_ok(found, format!("{tried} ports were tried from every side and answered")),
     }

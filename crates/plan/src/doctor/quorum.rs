@@ -228,7 +228,7 @@ fn states(facts: &DoctorFacts<'_>) -> Vec<Finding> {
             let all = facts.answers().count();
             if all == 1 && facts.masters.len() > 1 {
                 let seen = "only one master answered: there is nothing to compare its state with";
-                return vec![STATE_EQUAL.info("", seen, "")];
+                return STATE_EQUAL.unknown(seen);
             }
             if same == all {
                 let seen =
@@ -244,7 +244,7 @@ fn states(facts: &DoctorFacts<'_>) -> Vec<Finding> {
                 "ask again when less is written, and no upgrade runs: quorate doctor",
             )]
         }
-        None => vec![STATE_EQUAL.info("", "no state was compared: nobody answered", "")],
+        None => STATE_EQUAL.unknown("no state was compared: nobody answered"),
     }
 }
 
