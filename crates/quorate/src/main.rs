@@ -25,6 +25,11 @@ use crate::{
     ui::{Failure, Outcome},
 };
 
+/// Writes are many small allocations in a few threads.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     if let Some(code) = node::shim::run_if_asked() {
         return code;

@@ -74,7 +74,8 @@ pub fn pack(repository: &Repository, binary: &Path, folder: &Path) -> Result<Pat
         let text = output(Command::new(binary).args(["completions", shell]))?;
         write(&stage.join(to), &text, 0o644)?;
     }
-    write(&stage.join("usr/share/doc/quorate/copyright"), COPYRIGHT, 0o644)?;
+    let copyright = repository.root().join("packaging/debian/copyright");
+    put(&copyright, &stage.join("usr/share/doc/quorate/copyright"), 0o644)?;
     let control = stage.join("DEBIAN");
     for script in SCRIPTS {
         let from = repository.root().join("packaging/debian").join(script);
@@ -99,17 +100,6 @@ pub fn pack(repository: &Repository, binary: &Path, folder: &Path) -> Result<Pat
     output(&mut dpkg)?;
     Ok(package)
 }
-
-const COPYRIGHT: &str = "\
-Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
-Upstream-Name: quorate
-
-Files: *
-Copyright: The Quorate authors
-License: Apache-2.0
- On Debian systems the full text of the Apache License, version 2.0, is in
- /usr/share/common-licenses/Apache-2.0.
-";
 
 /// The binary needs the C library it was linked against, or a newer one.
 fn control_file(version: &str, architecture: &str, libc: &str, kibibytes: u64) -> String {

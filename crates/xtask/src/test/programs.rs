@@ -16,7 +16,8 @@ struct Program {
     why: &'static str,
 }
 
-const PROGRAMS: [Program; 10] = [
+const PROGRAMS: [Program; 11] = [
+    Program { name: "make", package: "make", why: "builds the allocator" },
     Program {
         name: "etcd",
         package: "etcd-server",
