@@ -7,7 +7,7 @@ use std::{
 
 use futures_util::StreamExt;
 use openraft::{
-    Instant as _, Raft, ReadPolicy,
+    Instant as _, Raft, RaftMetrics, ReadPolicy,
     async_runtime::watch::WatchReceiver,
     errors::{ClientWriteError, Fatal, ForwardToLeader, LinearizableReadError, RaftError},
 };
@@ -61,16 +61,32 @@ pub(crate) struct Local {
     failure: Failure,
     /// A leader that has heard of no quorum for so long takes nothing.
     grace: Duration,
-    /// The term in which it was first seen to lead without an acknowledgement, and when.
-    unheard: Arc<Mutex<Option<(Term, Instant)>>>,
+    unheard: Arc<Mutex<Unheard>>,
+}
+
+/// The silence of a leader that nobody has acknowledged since its election: its term, and when it
+/// was first noticed.
+#[derive(Debug, Default)]
+struct Unheard(Option<(Term, Instant)>);
+
+impl Unheard {
+    fn lasts(&mut self, term: Term, now: Instant) -> Duration {
+        match self.0 {
+            Some((noticed, since)) if noticed == term => now.saturating_duration_since(since),
+            _ => {
+                self.0 = Some((term, now));
+                Duration::ZERO
+            }
+        }
+    }
+
+    const fn ends(&mut self) {
+        self.0 = None;
+    }
 }
 
 impl Local {
-    pub(crate) fn new(
-        raft: Raft<C, StateMachine<C>>,
-        failure: Failure,
-        grace: Duration,
-    ) -> Self {
+    pub(crate) fn new(raft: Raft<C, StateMachine<C>>, failure: Failure, grace: Duration) -> Self {
         Self { raft, failure, grace, unheard: Arc::default() }
     }
 
@@ -135,27 +151,24 @@ impl Local {
     fn is_cut_off(&self) -> bool {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
-        if !status::needs_others(&metrics) {
-            return false;
-        }
-        let silence = match &metrics.last_quorum_acked {
-            Some(acked) => acked.elapsed(),
-            // One that was only just elected was elected by a quorum: its silence begins now.
-            None => self.unheard_for(Term(metrics.current_term)),
-        };
-        silence >= self.grace
+        self.silence(&metrics).is_some_and(|silence| silence >= self.grace)
     }
 
-    /// How long ago it was first seen to lead in this term without an acknowledgement.
-    fn unheard_for(&self, term: Term) -> Duration {
-        let mut unheard = self.unheard.lock().unwrap_or_else(PoisonError::into_inner);
-        match *unheard {
-            Some((seen, since)) if seen == term => since.elapsed(),
-            _ => {
-                *unheard = Some((term, Instant::now()));
-                Duration::ZERO
-            }
+    /// For how long no quorum has answered this node, if it leads by the votes of others. One that
+    /// was only just elected was elected by a quorum: then its silence begins when this is first
+    /// asked in its term, which is at its election.
+    pub(crate) fn silence(&self, metrics: &RaftMetrics<C>) -> Option<Duration> {
+        if !status::needs_others(metrics) {
+            return None;
         }
+        let mut unheard = self.unheard.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(match &metrics.last_quorum_acked {
+            Some(acked) => {
+                unheard.ends();
+                acked.elapsed()
+            }
+            None => unheard.lasts(Term(metrics.current_term), Instant::now()),
+        })
     }
 
     /// Why this node takes no writes any more, if so.
@@ -197,5 +210,24 @@ fn not_written(error: ClientWriteError<C>) -> NotDone {
         ClientWriteError::ForwardToLeader(forward) => NotDone::NotLeader(forward.into()),
         // It was appended here and has left this log; it may be in another one.
         error => NotDone::Unknown(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_silence_of_an_unheard_leader_begins_anew_in_each_term_and_ends_with_an_answer() {
+        let mut unheard = Unheard::default();
+        let begun = Instant::now();
+        let after = |ms| begun + Duration::from_millis(ms);
+        let lasts = [(3, 0, 0), (3, 700, 700), (4, 900, 0), (4, 1_000, 100)];
+        for (term, at_ms, lasted_ms) in lasts {
+            let lasted = unheard.lasts(Term(term), after(at_ms));
+            assert_eq!(lasted, Duration::from_millis(lasted_ms), "term {term} at {at_ms} ms");
+        }
+        unheard.ends();
+        assert_eq!(unheard.lasts(Term(4), after(2_000)), Duration::ZERO);
     }
 }

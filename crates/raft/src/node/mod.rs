@@ -349,6 +349,8 @@ async fn watch_leadership(shared: Shared, leadership: watch::Sender<Option<Leade
                     shared.peers.addresses.decided(NodeId(*id), &node.addr);
                 }
             }
+            // So that the silence of one that is cut off at once begins with its election.
+            let _ = shared.local.silence(&metrics);
             status::leadership(&metrics, lease)
         };
         leadership.send_if_modified(|current| {

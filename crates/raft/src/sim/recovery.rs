@@ -102,6 +102,12 @@ impl Run {
             }
             (decided, _) => decided,
         };
+        if let (true, Some((Wish::Remove(gone), _))) = (held.is_empty(), changing) {
+            // The only one that survived had left: nobody knows anything that could go on, and
+            // those that are all there is come back.
+            self.world.note(format_args!("n{gone} was removed, and alone survived"));
+            return self.undo_loss(&lost, loss).await;
+        }
         let plan = plan.map_err(|refusals| format!("no plan: {refusals:?}"))?;
         self.world.note(format_args!(
             "plan {} keeps {}, writes off {:?}, term {}, may lose: {}",
@@ -116,13 +122,17 @@ impl Run {
         self.recoveries.written_off.extend(plan.written_off.iter().map(|gone| gone.node));
         self.go_on(&plan, &held).await?;
 
-        // Whoever died can wake up as soon as one that it asks has gone on; those that were set
-        // aside come back once.
-        let early = loss == Loss::Dead
-            && self.world.roll(2) == 0
-            && self.asked_survivors(&plan, &lost)?.values().all(|asked| !asked.is_empty());
-        if early {
-            self.come_back(&plan, &lost, loss).await?;
+        // Whoever died can wake up at any time, and is told if it asks somebody who has gone on;
+        // those that were set aside come back once.
+        let mut away = lost.clone();
+        if loss == Loss::Dead && self.world.roll(2) == 0 {
+            let asked = self.asked_survivors(&plan, &lost)?;
+            let early: Vec<u64>;
+            (early, away) = lost
+                .iter()
+                .copied()
+                .partition(|node| asked.get(node).is_some_and(|survivors| !survivors.is_empty()));
+            self.come_back(&plan, &early, loss).await?;
         }
         for survivor in &plan.rejoin {
             self.rejoin(&plan, survivor.node.0).await?;
@@ -132,8 +142,8 @@ impl Run {
             let node = self.start_new().await?;
             self.join(node).await?;
         }
-        if !early {
-            self.come_back(&plan, &lost, loss).await?;
+        if !away.is_empty() {
+            self.come_back(&plan, &away, loss).await?;
         }
         self.recoveries.made += 1;
         Ok(())
@@ -177,13 +187,7 @@ impl Run {
     ) -> Result<Option<(Wish, bool)>, String> {
         let mut changing = None;
         if self.world.roll(2) == 0 {
-            let wish = match self.some_wish(voters).await? {
-                // Once it has left, nobody who survives knows anything that could go on.
-                Wish::Remove(it) if voters.iter().all(|node| *node == it || lost.contains(node)) => {
-                    Wish::Transfer(it)
-                }
-                wish => wish,
-            };
+            let wish = self.some_wish(voters).await?;
             let patience = self.world.delay(50_000, 2_000_000);
             let fulfilling = operator::fulfil(self.world.clone(), wish, patience);
             changing = Some((wish, SimRuntime::spawn(fulfilling)));
@@ -209,6 +213,19 @@ impl Run {
                 Ok(Some((wish, done)))
             }
         }
+    }
+
+    /// Those that were lost are back as they were, all that there is of the cluster.
+    async fn undo_loss(&mut self, lost: &[u64], loss: Loss) -> Result<(), String> {
+        match loss {
+            Loss::Dead => {
+                for node in lost {
+                    self.start(*node).await?;
+                }
+            }
+            Loss::SetAside => self.world.wall(BTreeSet::new()),
+        }
+        Ok(())
     }
 
     fn place(&self, node: u64) -> Place {
