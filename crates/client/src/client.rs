@@ -28,6 +28,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A master without a leader says so after 10 s.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(12);
 
+/// How often it is asked whether a port speaks HTTP at all, and how long each answer may take.
+const QUESTIONS: usize = 3;
+const QUESTION_ANSWERED_WITHIN: Duration = Duration::from_secs(2);
+
 type OnRetry = Arc<dyn Fn(&ClientError) + Send + Sync>;
 
 /// A client of the masters of one cluster. Cheap to clone; clones share connections.
@@ -266,8 +270,9 @@ impl Client {
             }
             Ok(response) => read(connection, response, want).await,
             Err(error) => match failed(connection, &error) {
-                // It was sent. A port that never speaks HTTP did nothing with it; one that does
-                // garbled the answer, such as a proxy before a master that did what was asked.
+                // It was sent. A port that does not speak HTTP now either is a wrong one, and did
+                // nothing with it; otherwise the answer was garbled on its way, as by a broken proxy
+                // before a master that did what was asked.
                 Attempt::Final(ClientError::WrongProtocol { what, mismatch })
                     if call.repeat != Repeat::Read
                         && !error.is_connect()
@@ -282,13 +287,21 @@ impl Client {
     }
 }
 
-/// Whether a server answers a harmless question in HTTP, or does not answer now.
+/// Whether a server answers a harmless question in HTTP, as far as can be told: one that does not
+/// answer at all is not known to be no master's.
 async fn speaks_http(connection: &Connection) -> bool {
-    let Ok(request) = connection.request(Method::GET, &["healthz".to_owned()]) else { return false };
-    match request.timeout(ANSWERED_WITHIN).send().await {
-        Ok(_) => true,
-        Err(error) => Mismatch::of(&error).is_none(),
+    for _ in 0..QUESTIONS {
+        let Ok(question) = connection.request(Method::GET, &["healthz".to_owned()]) else {
+            return false;
+        };
+        match question.timeout(QUESTION_ANSWERED_WITHIN).send().await {
+            Ok(_) => return true,
+            Err(error) if Mismatch::of(&error).is_some() => return false,
+            // A connection that was reset may have cut off what would have told.
+            Err(_) => {}
+        }
     }
+    true
 }
 
 /// What is known of a call that was not answered.
