@@ -75,7 +75,7 @@ pub const fn http_status(code: Code) -> u16 {
         4012 => 412,
         4013 => 413,
         4022 => 422,
-        4503..=4599 | 5001 | 5005 | 6003 => 503,
+        4503..=4599 | 1016 | 5001 | 5005 | 6003 => 503,
         1020 | 1021 => 403,
         4000..=4999 => 400,
         _ => 500,
@@ -99,6 +99,7 @@ mod tests {
             (codes::SPECIFICATION_INVALID, 422),
             (codes::NOT_READY, 503),
             (codes::NO_LEADER, 503),
+            (codes::CLOCK_RESET, 503),
             (codes::INTERNAL, 500),
         ];
         for (code, status) in table {

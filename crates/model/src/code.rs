@@ -81,6 +81,8 @@ codes! {
     CONFIGURATION_INVALID = 1014;
     /// A file or folder cannot be read or written.
     FILE_ACCESS = 1015;
+    /// The clock of a master's host was reset.
+    CLOCK_RESET = 1016;
     /// The join token is unusable.
     JOIN_TOKEN_INVALID = 1020;
     /// The cluster that answered is not the one the token was made for.

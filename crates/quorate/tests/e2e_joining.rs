@@ -246,6 +246,24 @@ async fn masters_that_were_all_away_until_their_certificates_had_ended_meet_agai
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_made_under_clocks_that_were_ahead_meets_again_when_they_are_right() {
+    let ahead = (400 * 86_400).to_string();
+    let mut cluster = ClusterBuilder::new(QUORATE).master_env(CLOCK, &ahead).start().await;
+    for master in &mut cluster.masters {
+        master.kill();
+    }
+    // Its authority and all that it signed begin next year.
+    for master in &mut cluster.masters {
+        master.set_env(CLOCK, "0");
+        master.start();
+    }
+    eventually("three masters that know each other", SOON, || async {
+        cluster.masters.iter().all(|master| master.call(&["status"]).status.success())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_whose_clock_was_reset_to_1970_signs_nothing_and_is_taken_when_it_is_right() {
     let mut cluster = ClusterBuilder::new(QUORATE).start().await;
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();

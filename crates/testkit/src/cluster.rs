@@ -155,7 +155,7 @@ impl ProcessCluster {
         let first = &mut self.masters[0];
         let (admin, internal) = (first.admin_addr(), first.internal_addr());
         let name = first.name.clone();
-        let _ = first.must(&[
+        first.make(&[
             "init",
             "--name",
             &name,
@@ -459,7 +459,7 @@ impl ProcessCluster {
 fn join_as_master(node: &NodeHandle, token: &str) {
     let (admin, internal) = (node.admin_addr(), node.internal_addr());
     let addresses = ["--admin-addr", &admin, "--internal-addr", &internal];
-    let _ = node.must(&[&["join", token, "--name", &node.name][..], &addresses].concat());
+    node.make(&[&["join", token, "--name", &node.name][..], &addresses].concat());
 }
 
 impl Drop for ProcessCluster {

@@ -154,7 +154,22 @@ impl NodeHandle {
     /// When it fails, with its words.
     #[must_use]
     pub fn must(&self, args: &[&str]) -> String {
-        let output = self.call(args);
+        self.printed_by(args, &self.call(args))
+    }
+
+    /// Makes the node, by `init` or `join`, under the variables that its process will have.
+    pub(crate) fn make(&self, args: &[&str]) {
+        let mut command = self.command(args);
+        if let Some(root_key) = &self.root_key {
+            command.env("QUORATE_ROOT_KEY", root_key);
+        }
+        for (name, value) in &self.env {
+            command.env(name, value);
+        }
+        drop(self.printed_by(args, &command.output().unwrap()));
+    }
+
+    fn printed_by(&self, args: &[&str], output: &Output) -> String {
         assert!(
             output.status.success(),
             "`quorate {}` on {}: {}\n{}{}",

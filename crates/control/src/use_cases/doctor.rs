@@ -24,14 +24,16 @@ use crate::{Control, Permission, Principal};
 const ANSWER_DEADLINE: Duration = Duration::from_secs(8);
 /// How long it may take to reach a port.
 const REACH_DEADLINE: Duration = Duration::from_secs(3);
-/// How long a master that is not ready looks again before it says so: between two heartbeats, or
-/// while a hand-over goes on, that is no trouble.
-const SETTLES_WITHIN: Duration = Duration::from_secs(2);
+/// A pause before masters are asked again that name different leaders: while a hand-over goes on,
+/// that is no trouble.
+const SETTLES_IN: Duration = Duration::from_millis(700);
 /// Whoever asks again within this time gets the same answer: a page that is open in ten browsers
 /// does not examine the cluster ten times a second.
 const SAME_ANSWER_FOR: Duration = Duration::from_secs(2);
 /// How often states are compared anew when no two masters were seen at the same log index.
 const COMPARE_AGAIN: usize = 3;
+/// Not again after so long: somebody waits for the answer, and a silent master takes seconds a time.
+const COMPARE_FOR: Duration = Duration::from_secs(6);
 /// The path at which a master answers for itself.
 const SELF_PATH: &str = "/admin/api/doctor/node";
 
@@ -63,10 +65,15 @@ pub async fn node(control: &Control, principal: &Principal) -> Result<NodeChecku
 }
 
 async fn examine_now(control: &Control, principal: &Principal) -> Result<DoctorView, Refusal> {
+    let begun = Instant::now();
     let mut masters = ask_all(control).await;
     for _ in 1..COMPARE_AGAIN {
-        if states_comparable(&masters) {
+        let is_settled = agree_who_leads(&masters);
+        if is_settled && states_comparable(&masters) || begun.elapsed() > COMPARE_FOR {
             break;
+        }
+        if !is_settled {
+            tokio::time::sleep(SETTLES_IN).await;
         }
         masters = ask_all(control).await;
     }
@@ -178,6 +185,15 @@ fn clock(
     )
 }
 
+/// Whether all that answered name the same leader in the same term.
+fn agree_who_leads(masters: &BTreeMap<NodeId, Result<Answer, String>>) -> bool {
+    let answers = masters.values().filter_map(|answer| answer.as_ref().ok());
+    let mut led =
+        answers.filter_map(|it| it.checkup.master.as_ref()).map(|it| (it.leader, it.term));
+    let first = led.next();
+    led.all(|other| Some(other) == first)
+}
+
 /// Whether all that answered were seen at the same log index.
 fn states_comparable(masters: &BTreeMap<NodeId, Result<Answer, String>>) -> bool {
     let mut indexes = masters
@@ -202,9 +218,6 @@ async fn checkup(control: &Control) -> NodeCheckup {
         .nodes
         .get(&control.node())
         .map_or_else(String::new, |node| node.version.clone());
-    let mut readiness = control.readiness().changes();
-    // What is still missing then is told.
-    let _ = timeout(SETTLES_WITHIN, readiness.wait_for(|it| it.ready)).await;
     // Last, so that what masters say of their logs is of nearly the same moment.
     let master = Some(master(control).await);
     NodeCheckup {

@@ -1,9 +1,7 @@
 //! Letting nodes in: the joiner proves itself by a token, the cluster by its certificate.
 
 use quorate_api::rest::{ApproveBody, EnrolmentView};
-use quorate_keyring::identity::{
-    CertificateAuthority, certificate_lifetime, requested_key_sha256, secrets_match,
-};
+use quorate_keyring::identity::{CertificateAuthority, requested_key_sha256, secrets_match};
 use quorate_model::{
     ClusterId, EnrolRole, Epoch, Generation, NodeId, NodeName, Refusal, RequestId, Timestamp,
     TokenId, codes, hex, spoken_digest,
@@ -12,6 +10,10 @@ use quorate_state::{Applied, Command, Enrolment, JoinToken, NewNode, State, Toke
 use tracing::info;
 
 use crate::{Control, Permission, Principal};
+
+/// 2026-01-01T00:00:00Z: no true clock of a cluster says less. Not when the cluster was made, since
+/// that may have been under a clock that was ahead.
+const FIRST_RELEASE: Timestamp = Timestamp(1_767_225_600_000);
 
 /// What a joiner learns before its token is spent.
 #[derive(Debug, Clone)]
@@ -327,19 +329,16 @@ pub(crate) fn sign_node(control: &Control, node: NodeId, csr_pem: &str) -> Resul
 /// The cluster's authority, to sign by the present clock. One that was reset, as to 1970, would sign
 /// what ends before anybody has it.
 pub(crate) fn signing_authority(control: &Control) -> Result<CertificateAuthority, Refusal> {
-    let authority = authority(control)?;
-    let (begins, _) =
-        certificate_lifetime(authority.cert_pem()).map_err(|error| Refusal::from(&error))?;
     let now = control.now();
-    if now < begins {
+    if now < FIRST_RELEASE {
         return Err(Refusal::new(
-            codes::NOT_READY,
+            codes::CLOCK_RESET,
             "certificates are not signed while the clock of this master is wrong",
         )
-        .cause(format!("it says {now}, and the cluster has existed since {begins}"))
+        .cause(format!("it says {now}, before there was any Quorate"))
         .hint("set the clock of its host: chronyc makestep, or timedatectl set-ntp true"));
     }
-    Ok(authority)
+    authority(control)
 }
 
 /// The cluster's authority, opened for one use.
