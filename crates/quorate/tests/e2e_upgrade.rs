@@ -423,8 +423,7 @@ async fn a_daemon_whose_new_binary_crashes_or_hangs_goes_on_with_the_binary_of_b
 
     // It does not even notice that its time is over.
     let hanging = binaries.make("hanging", "version=0.9.5 level=1 behaviour=hang");
-    let more =
-        ["--masters", "--yes", "--detach", "--accept-interruption", "--ready-within", "3s"];
+    let more = ["--masters", "--yes", "--detach", "--accept-interruption", "--ready-within", "3s"];
     let (code, _, said) = upgrade(&cluster, &hanging, &more);
     assert_eq!(code, Some(5), "{said}");
     let id = newest(&cluster).await;

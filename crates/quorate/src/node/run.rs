@@ -16,6 +16,7 @@ use super::{
     FolderArgs, Folders, NodeConfig,
     binary::{self, Guarded, Trial},
     config::refuse_one_address_for_both,
+    daemon::forget_asked,
     dial::NodeDialer,
     init::no_node_yet,
     level, manager, master,
@@ -195,6 +196,7 @@ async fn serve(
     let watchdog = tokio::spawn(keep_watchdog_quiet());
     let stop = ending.stop();
     tokio::spawn(stop_on_signal(ending.clone(), reporter.clone())?);
+    forget_asked(&folders.run);
     let orders = Orders::open(folders)?;
     let dialer = Arc::new(NodeDialer::new(&identity)?);
     tokio::spawn(orders.clone().obey(image.clone(), dialer, ending.clone()));

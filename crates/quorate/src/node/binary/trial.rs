@@ -75,7 +75,11 @@ fn go_on_with_attempt(
         }
         Some(_) => "it ended before it was ready".to_owned(),
     };
-    give_up(folders, record, &attempt, &cause).map(|()| None)
+    if let Err(refusal) = give_up(folders, record, &attempt, &cause) {
+        // A disk that is full keeps no node down that would run: the next start gives it up again.
+        warn!(code = %refusal.code, "that the attempt has failed cannot be written: {refusal}");
+    }
+    Ok(None)
 }
 
 /// Writes down that the attempt has failed: first for the operation, then for the next start.

@@ -11,14 +11,22 @@ use crate::node::pid_file;
 
 const NAME: &str = "stop-asked";
 
-/// Keeps that this process was asked, over what was kept of one before. Nobody removes it: it names
-/// one process of one boot of the host and means nothing for any other.
+/// Keeps that this process was asked, over what was kept of one before. It need not survive the host,
+/// so it waits for no disk: a node on a disk that hangs must be stoppable, too.
 ///
 /// # Errors
 /// When it cannot be written.
 pub(in crate::node) fn keep(run: &Path, node: ProcessIdentity) -> io::Result<()> {
-    quorate_keyring::atomic_write(&run.join(NAME), pid_file::text(node)?.as_bytes(), 0o644)
-        .map_err(io::Error::other)
+    let new = run.join(format!("{NAME}.new"));
+    std::fs::write(&new, pid_file::text(node)?)?;
+    std::fs::rename(new, run.join(NAME))
+}
+
+/// Forgets what was kept: the node hears signals from now on, and says by itself that it stops. A
+/// signal of before that was lost, with nobody waiting for its end, asks for nothing any more.
+pub(in crate::node) fn forget(run: &Path) {
+    // One that stays makes a guard leave early, and names a process that was asked.
+    let _ = std::fs::remove_file(run.join(NAME));
 }
 
 /// Whether this process was asked to stop.
@@ -42,5 +50,7 @@ mod tests {
         assert!(!was_asked(folder.path(), later), "its pid was given to another one");
         keep(folder.path(), later).unwrap();
         assert!(was_asked(folder.path(), later) && !was_asked(folder.path(), node));
+        forget(folder.path());
+        assert!(!was_asked(folder.path(), later));
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 #[cfg(test)]
 pub(super) use asked::keep as keep_asked;
-pub(super) use asked::was_asked;
+pub(super) use asked::{forget as forget_asked, was_asked};
 pub(crate) use start::StartArgs;
 pub(crate) use stop::StopArgs;
 

@@ -82,11 +82,7 @@ pub(super) async fn end(
         refusal.cause(error.to_string())
     };
     let begun = Instant::now();
-    if let Err(error) = asked::keep(&folders.run, identity) {
-        // Needed only if the signal comes while the process becomes another program.
-        tracing::debug!(%error, "that it was asked to stop cannot be kept");
-    }
-    match tokio::time::timeout(patience, ask_until_ended(&pid_file, identity)).await {
+    match tokio::time::timeout(patience, ask_until_ended(&folders.run, &pid_file, identity)).await {
         Ok(ended) => ended.map_err(cannot)?,
         Err(_) => {
             return Err(Refusal::new(
@@ -144,12 +140,20 @@ fn refuse_without_pid_file(folders: &Folders) -> Result<(), Refusal> {
 /// before that is lost with the program that was. So it is asked again when the pid file has been
 /// written anew, which each program does before it listens for signals: from then on a signal ends
 /// it, in one way or the other. To ask the same program twice would help nothing.
-async fn ask_until_ended(pid_file: &Path, identity: ProcessIdentity) -> std::io::Result<()> {
+async fn ask_until_ended(
+    run: &Path,
+    pid_file: &Path,
+    identity: ProcessIdentity,
+) -> std::io::Result<()> {
     let ended = identity.ended();
     tokio::pin!(ended);
     loop {
         // Looked at first: what is written anew after this is asked once more.
         let written = mark(pid_file);
+        if let Err(error) = asked::keep(run, identity) {
+            // Needed only if the signal comes while the process becomes another program.
+            tracing::debug!(%error, "that it was asked to stop cannot be kept");
+        }
         identity.signal(Signal::TERM)?;
         loop {
             tokio::select! {
@@ -202,7 +206,7 @@ mod tests {
             : > \"$1.ready\"
             while :; do sleep 0.02; done";
         let (mut child, pid_file, identity) = shell(folder.path(), script);
-        let ended = ask_until_ended(&pid_file, identity);
+        let ended = ask_until_ended(folder.path(), &pid_file, identity);
         tokio::time::timeout(Duration::from_secs(60), ended).await.unwrap().unwrap();
         assert_eq!(child.wait().unwrap().code(), None, "the signal ended it");
     }
@@ -214,7 +218,7 @@ mod tests {
             : > \"$1.ready\"
             while :; do sleep 0.02; done";
         let (mut child, pid_file, identity) = shell(folder.path(), script);
-        let ended = ask_until_ended(&pid_file, identity);
+        let ended = ask_until_ended(folder.path(), &pid_file, identity);
         assert!(tokio::time::timeout(LOOK_EVERY * 20, ended).await.is_err(), "it never ends");
         child.kill().unwrap();
         child.wait().unwrap();
