@@ -159,9 +159,8 @@ impl From<&KeyringError> for Refusal {
                          cluster {cluster}; nothing was changed"
                     ))
                     .hint(format!(
-                        "export the root key this cluster was made with ({KEEP_HINT}), or the \
-                         new one if it was rekeyed; if the other masters open with the same \
-                         key, this node's keyring file is damaged"
+                        "export the root key this cluster was made with ({KEEP_HINT}); if the \
+                         other masters open with the same key, this node's keyring file is damaged"
                     ))
             }
             E::RootKeyOfAnotherCluster { cluster } => Self::new(

@@ -34,6 +34,8 @@ fn main() -> ExitCode {
     if let Some(code) = node::shim::run_if_asked() {
         return code;
     }
+    // A caller's lock or pipe must not be held by a daemon, or an instance, for as long as that runs.
+    close_fds::set_fds_cloexec(3, &[]);
     node::memory::keep_private();
     panics::install_hook();
     let cli = match Cli::try_parse() {

@@ -485,6 +485,8 @@ async fn a_removed_node_stops_says_why_is_refused_by_every_node_at_once_and_cann
         operations[0]["status"] == "succeeded"
     })
     .await;
+    let status = cluster.read("/admin/api/status").await;
+    assert_eq!(status["evenVoters"]["reason"], "a test", "{status:#}");
     thief.is_refused_everywhere(&cluster).await;
     assert!(!cluster.masters[leader].await_end().success());
     let log = cluster.masters[leader].log();

@@ -25,8 +25,6 @@ pub fn show(control: &Control, principal: &Principal) -> Result<StatusView, Refu
     let masters = views::masters(control);
     let node_managers = control.with_facts(|facts| views::node_managers(control, facts));
     let voters = raft.voters.len();
-    let leader = control.known_leader();
-    let quorate = leader.is_some();
     let missing = control.missing_voters();
     // Live and caught-up voters, in each set that a majority is needed of now.
     let ready: BTreeSet<&str> =
@@ -39,7 +37,12 @@ pub fn show(control: &Control, principal: &Principal) -> Result<StatusView, Refu
             (alive, set.len())
         })
         .collect();
-    let tolerance = if quorate { joint_tolerance(&sets) } else { None };
+    let tolerance = joint_tolerance(&sets);
+    // A leader that sees too few left leads no longer in a moment. Only a leader sees the others.
+    let sees_too_few = tolerance.is_none() && control.masters_observed().leader.is_some();
+    let leader = control.known_leader().filter(|_| !sees_too_few);
+    let quorate = leader.is_some();
+    let tolerance = tolerance.filter(|_| quorate);
     let mut problems = Vec::new();
     let mut to_do = Vec::new();
     if !quorate {

@@ -177,6 +177,36 @@ impl NodeConfig {
         Ok(Self { node, master: MasterSection::default() })
     }
 
+    /// Makes the configuration of a new node from its flags, over what the file of a former node in
+    /// the same folder says. Whether there was one.
+    pub(crate) fn of_flags_over(
+        args: &AddressArgs,
+        role: NodeRole,
+        file: &Path,
+    ) -> Result<(Self, bool), Refusal> {
+        if !file.exists() {
+            return Ok((Self::of_flags(args, role)?, false));
+        }
+        let former = Self::load(file)?;
+        let mut args = args.clone();
+        let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        // A definite address to listen at says where the node is reached, as it does without a file.
+        let listened = args.internal_addr.as_deref().and_then(|addr| split_addr("", addr).ok());
+        let is_definite = listened.is_some_and(|(host, _)| host != "0.0.0.0" && host != "::");
+        if let Some(host) = given(&former.node.advertise).filter(|_| !is_definite) {
+            let port = former.node.advertise_port.filter(|_| args.internal_addr.is_none());
+            let advertise = port.map_or(host.clone(), |port| join_host(&host, port));
+            args.advertise.get_or_insert(advertise);
+        }
+        args.name.get_or_insert(former.node.name.to_string());
+        if role.is_master() {
+            args.admin_addr = args.admin_addr.or(given(&former.node.admin_addr));
+            args.internal_addr = args.internal_addr.or(given(&former.node.internal_addr));
+        }
+        args.zone = args.zone.or(given(&former.node.zone));
+        Ok((Self { master: former.master, ..Self::of_flags(&args, role)? }, true))
+    }
+
     /// Reads the configuration file.
     pub(crate) fn load(path: &Path) -> Result<Self, Refusal> {
         let text = std::fs::read_to_string(path).map_err(|error| {
@@ -329,6 +359,42 @@ mod tests {
                 NodeConfig::of_flags(&args(internal, advertise), NodeRole::Master).unwrap();
             assert_eq!(config.advertised_internal().unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn a_node_that_joins_anew_keeps_what_its_file_says_and_no_flag_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("quorate.toml");
+        let none = AddressArgs { name: None, internal_addr: None, ..args("", None) };
+        let over = |args: &AddressArgs, role| NodeConfig::of_flags_over(args, role, &file).unwrap();
+        assert!(!over(&args("10.0.0.1:9901", None), NodeRole::Master).1, "there is no file");
+        let mut former = NodeConfig::of_flags(
+            &AddressArgs {
+                admin_addr: Some("10.0.0.1:8090".to_owned()),
+                zone: Some("room 1".to_owned()),
+                ..args("0.0.0.0:9911", Some("db-1:7000"))
+            },
+            NodeRole::Master,
+        )
+        .unwrap();
+        former.master.readiness_timeout_ms = 7_000;
+        former.store(&file).unwrap();
+        assert_eq!(over(&none, NodeRole::Master), (former.clone(), true));
+
+        let (changed, _) = over(
+            &AddressArgs { name: Some("m9".to_owned()), ..args("10.0.0.9:9901", None) },
+            NodeRole::Master,
+        );
+        assert_eq!(changed.node.name.as_str(), "m9");
+        assert_eq!(changed.advertised_internal().unwrap(), "10.0.0.9:9901");
+        assert_eq!(changed.node.admin_addr, "10.0.0.1:8090");
+        let (moved, _) = over(&args("0.0.0.0:9901", None), NodeRole::Master);
+        assert_eq!(moved.advertised_internal().unwrap(), "db-1:9901");
+        let (manager, _) = over(&none, NodeRole::NodeManager);
+        assert_eq!(
+            (manager.node.advertise.as_str(), manager.node.admin_addr.as_str()),
+            ("db-1", "")
+        );
     }
 
     #[test]

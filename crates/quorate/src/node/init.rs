@@ -43,7 +43,7 @@ const CERTIFICATE_LIFETIME: std::time::Duration = std::time::Duration::from_secs
 pub(crate) async fn run(args: &InitArgs, folders: &Folders) -> Result<String, Refusal> {
     let root_key = root_key()?;
     let role = if args.node_manager { NodeRole::Both } else { NodeRole::Master };
-    let config = NodeConfig::of_flags(&args.address, role)?;
+    let (config, _) = NodeConfig::of_flags_over(&args.address, role, &folders.config_file())?;
     refuse_second_init(folders)?;
     folders.create()?;
     let _lock = lock_data_folder(&folders.data)?;

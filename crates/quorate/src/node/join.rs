@@ -69,7 +69,11 @@ pub(crate) async fn run(
     // The root key is checked before the token is spent, so that a wrong one costs nothing.
     let sealed = if role.is_master() { Some(check_root_key(&joining)?) } else { None };
     refuse_ports_of_no_master(&args.address, role)?;
-    let config = NodeConfig::of_flags(&args.address, role)?;
+    let file = folders.config_file();
+    let (config, is_kept) = NodeConfig::of_flags_over(&args.address, role, &file)?;
+    if is_kept {
+        say(&format!("what {} says, and no flag says otherwise, is kept", file.display()));
+    }
     if role.is_master() && is_new {
         refuse_address_of_another(&token, &config.advertised_internal()?).await?;
     }

@@ -1,9 +1,9 @@
 //! The masters: who may vote, who is preferred as leader, how autopilot behaves.
 
-use quorate_model::{NodeId, Refusal, Subject, codes};
+use quorate_model::{NodeId, Operation, OperationRequest, Refusal, Subject, codes};
 
 use super::{Context, not_found};
-use crate::{Applied, MasterPolicy, Outcome, State, Stated};
+use crate::{Applied, MasterPolicy, Node, Outcome, State, Stated};
 
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 500;
@@ -57,6 +57,22 @@ pub(super) fn allow_even(
     let even = because.map(|reason| stated(context, reason)).transpose()?;
     state.metadata.even_voters = even;
     Ok(Applied::Done)
+}
+
+/// Keeps why an even number of voters was accepted, once the removal that leaves it has been made.
+pub(super) fn keep_accepted_even(state: &mut State, removal: &Operation) {
+    let OperationRequest::NodeRemove { allow_even: Some(reason), .. } = &removal.plan.request
+    else {
+        return;
+    };
+    let voters = |node: &&Node| node.roles.master && node.learner_only.is_none();
+    if state.metadata.nodes.values().filter(voters).count().is_multiple_of(2) {
+        state.metadata.even_voters = Some(Stated {
+            reason: reason.trim().to_owned(),
+            by: removal.requested_by.clone(),
+            at: removal.requested_at,
+        });
+    }
 }
 
 pub(super) fn set_priority(state: &mut State, id: NodeId, priority: u32) -> Outcome {

@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use quorate_model::{
-    DesireChange, Operation, OperationId, OperationStatus, Pin, Plan, Refusal, RequestId, StepKind,
-    StepRecord, StepStatus, Term, Timestamp, TranscriptEntry, Undo, codes,
+    DesireChange, NodeAction, Operation, OperationId, OperationStatus, Pin, Plan, Refusal,
+    RequestId, StepKind, StepRecord, StepStatus, Term, Timestamp, TranscriptEntry, Undo, codes,
 };
 
-use super::{Context, cluster, components, key_of_another_request, nodes, not_found, reset};
+use super::{
+    Context, cluster, components, key_of_another_request, masters, nodes, not_found, reset,
+};
 use crate::{Applied, Outcome, State};
 
 /// How many ended operations are kept.
@@ -133,7 +135,13 @@ pub(super) fn begin_step(
         let generation = match &kind {
             _ if ordered_before => None,
             StepKind::Desire { change } => components::desire(state, context, change)?,
-            StepKind::Node { node, action } => nodes::act(state, context, *node, action)?,
+            StepKind::Node { node, action } => {
+                let ordered = nodes::act(state, context, *node, action)?;
+                if *action == NodeAction::Remove {
+                    masters::keep_accepted_even(state, &operation);
+                }
+                ordered
+            }
             StepKind::Raise { level } => cluster::raise(state, *level).map(|()| None)?,
             StepKind::Cluster { action } => {
                 Some(reset::act(state, context, &mut operation, index, action)?)

@@ -22,8 +22,8 @@ use crate::{
 /// Start this host's node in the background
 ///
 /// A master needs the root key in QUORATE_ROOT_KEY. Waits until the node is ready, or says what it
-/// waits for; it goes on waiting by itself then, and the exit code is 5. A node that runs already
-/// is left alone. Under systemd use its unit instead: systemctl start quorate.
+/// waits for; it goes on waiting by itself then, a master for `readiness_timeout_ms` of its
+/// configuration (2 minutes), and the exit code is 5. A node that runs already is left alone. Under systemd use its unit instead: systemctl start quorate.
 #[derive(Debug, clap::Args)]
 pub(crate) struct StartArgs {
     #[command(flatten)]
