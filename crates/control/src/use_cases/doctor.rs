@@ -98,6 +98,7 @@ async fn examine_now(control: &Control, principal: &Principal) -> Result<DoctorV
         failure_tolerance: status.failure_tolerance,
         masters,
         managers: control.shared.inventory.checkups(),
+        silent_for: silent_for(control),
         observations: &observations,
         leads: control.leading().is_some(),
         authority_until: certificate_end(&state.kms.ca_cert_pem).ok(),
@@ -130,6 +131,16 @@ pub fn view(at: Timestamp, asked_by: String, quorate: bool, findings: &[Finding]
             })
             .collect(),
     }
+}
+
+/// For how long each other master has not answered, as far as this one leads: one that never did
+/// since it leads, for as long as that.
+fn silent_for(control: &Control) -> BTreeMap<NodeId, Duration> {
+    let Some(leading_for) = control.leading().and(control.shared.inventory.age()) else {
+        return BTreeMap::new();
+    };
+    let peers = control.raft().status().peers.into_iter();
+    peers.map(|(id, peer)| (id, peer.acked_ago.unwrap_or(leading_for))).collect()
 }
 
 /// Asks every master, this one included, at the same time.

@@ -7,7 +7,7 @@ use quorate_model::{FolderFacts, HostCheckup, Timestamp};
 use super::{
     Check, Finding, Repair, Severity,
     finding::{CERTIFICATES, CORE_DUMPS, DISK_SPACE, OPEN_FILES, PERMISSIONS, TIME_SYNC, WRITES},
-    network::ago,
+    look::Look,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -33,8 +33,8 @@ pub(super) struct Host<'a> {
     pub(super) name: String,
     /// Whether the cluster's changes are written there.
     pub(super) is_master: bool,
-    /// How long ago it was looked at.
-    pub(super) age: Duration,
+    /// When it looked, unless it was asked just now.
+    pub(super) look: Option<Look>,
     /// What was seen.
     pub(super) facts: &'a HostCheckup,
 }
@@ -50,7 +50,8 @@ pub(super) fn findings(now: Timestamp, hosts: &[Host<'_>]) -> Vec<Finding> {
             1 => "one host".to_owned(),
             many => format!("{many} hosts"),
         };
-        check.or_ok(said.into_iter().flat_map(judge).collect(), format!("{well} ({count})"))
+        let found = said.into_iter().flat_map(|host| aged(judge(host), host)).collect();
+        check.or_ok(found, format!("{well} ({count})"))
     };
     let disks = |facts: &HostCheckup| facts.folders.iter().any(holds_data);
     let modes = |facts: &HostCheckup| !facts.folders.is_empty() || !facts.secret_files.is_empty();
@@ -91,6 +92,16 @@ pub(super) fn findings(now: Timestamp, hosts: &[Host<'_>]) -> Vec<Finding> {
     .concat()
 }
 
+/// What rests on a look of some time ago says so; writes say it themselves.
+fn aged(mut findings: Vec<Finding>, host: &Host<'_>) -> Vec<Finding> {
+    if let Some(look) = host.look {
+        for finding in findings.iter_mut().filter(|it| it.id != WRITES.id) {
+            finding.seen = format!("{}; it looked {}", finding.seen, look.ago());
+        }
+    }
+    findings
+}
+
 pub(super) fn millis(us: u64) -> String {
     format!("{}.{} ms", us / 1000, us % 1000 / 100)
 }
@@ -99,8 +110,10 @@ fn syncs(host: &Host<'_>) -> Vec<Finding> {
     let mut sorted = host.facts.sync_us.clone();
     sorted.sort_unstable();
     let Some(median) = sorted.get(sorted.len() / 2).copied() else { return Vec::new() };
-    let age_ms = u64::try_from(host.age.as_millis()).unwrap_or(u64::MAX);
-    let when = if host.age < JUST_NOW { "just now".to_owned() } else { ago(age_ms) };
+    let when = match host.look {
+        Some(look) if look.at_least >= JUST_NOW => look.ago(),
+        _ => "just now".to_owned(),
+    };
     let worst = sorted.last().copied().unwrap_or(0);
     let what = format!("{} small writes {when}", sorted.len());
     let mut found = slow(&host.name, &what, median, worst);
@@ -278,10 +291,13 @@ fn time_sync(hosts: &[Host<'_>]) -> Vec<Finding> {
     if hosts.is_empty() {
         return TIME_SYNC.unknown("nothing is known of this: no host was looked at for it");
     }
-    let without: Vec<&str> = hosts
+    let without: Vec<String> = hosts
         .iter()
         .filter(|host| host.facts.time_daemon.is_none())
-        .map(|host| host.name.as_str())
+        .map(|host| match host.look {
+            Some(look) => format!("{} (which looked {})", host.name, look.ago()),
+            None => host.name.clone(),
+        })
         .collect();
     if without.is_empty() {
         return vec![TIME_SYNC.finding(Severity::Ok, "a daemon keeps the time on every host")];

@@ -5,18 +5,23 @@
 
 mod finding;
 mod host;
+mod look;
 mod network;
+mod ports;
 mod quorum;
 mod work;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use quorate_model::{HostCheckup, NodeCheckup, NodeId, Timestamp};
 use quorate_state::State;
 
 pub use finding::{CHECKS, Check, Finding, Repair, Severity};
 
-use self::host::Host;
+use self::{host::Host, look::Look};
 use crate::Observations;
 
 /// What a node answered, and how its clock stands to that of the one who asked.
@@ -47,6 +52,8 @@ pub struct DoctorFacts<'a> {
     pub masters: BTreeMap<NodeId, Result<Answer, String>>,
     /// What every node manager said last, and how long ago; by the leader only.
     pub managers: BTreeMap<NodeId, (Answer, Duration)>,
+    /// For how long at least each other master has not answered this one; by the leader only.
+    pub silent_for: BTreeMap<NodeId, Duration>,
     /// What the node managers reported.
     pub observations: &'a Observations,
     /// Whether this master leads: only the leader hears from node managers.
@@ -75,20 +82,24 @@ impl DoctorFacts<'_> {
         managers.chain(self.answers()).collect()
     }
 
+    /// When a node last looked, unless it was asked just now: a master looks when it is asked, a
+    /// node manager now and then. A node that is both speaks as a master.
+    fn look(&self, node: NodeId) -> Option<Look> {
+        if self.masters.get(&node).is_some_and(Result::is_ok) {
+            return None;
+        }
+        self.managers.get(&node).map(|(answer, told_ago)| Look::of(&answer.checkup, *told_ago))
+    }
+
     /// The hosts of all of them.
     fn hosts(&self) -> Vec<Host<'_>> {
         let mut hosts = Vec::new();
         for (id, answer) in self.everybody() {
             let known = self.state.metadata.nodes.get(&id);
-            let asked = self.masters.get(&id).is_some_and(Result::is_ok);
             hosts.push(Host {
                 name: self.name(id),
                 is_master: known.is_some_and(|node| node.roles.master),
-                // A master looks when it is asked, a node manager now and then.
-                age: match self.managers.get(&id) {
-                    Some((_, age)) if !asked => *age,
-                    _ => Duration::ZERO,
-                },
+                look: self.look(id),
                 facts: &answer.checkup.host,
             });
         }
@@ -101,9 +112,41 @@ impl DoctorFacts<'_> {
 pub fn examine(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     let mut findings = quorum::findings(facts);
     findings.extend(network::findings(facts));
+    findings.extend(ports::findings(facts));
     findings.extend(work::findings(facts));
     findings.extend(host::findings(facts.now, &facts.hosts()));
-    sorted(findings)
+    sorted(said_once(findings))
+}
+
+/// What is well or unknown is one line for each check and subject: what several looks found goes
+/// together, well where one of them is. A check that is not well is never called well beside that.
+fn said_once(findings: Vec<Finding>) -> Vec<Finding> {
+    let bad: BTreeSet<&str> =
+        findings.iter().filter(|it| it.severity.is_bad()).map(|it| it.id).collect();
+    let mut once: Vec<Finding> = Vec::new();
+    for finding in findings.iter().cloned() {
+        let folds = |it: &Finding| matches!(it.severity, Severity::Ok | Severity::Unknown);
+        if finding.severity == Severity::Ok && bad.contains(finding.id) {
+            continue;
+        }
+        let same =
+            |it: &&mut Finding| folds(it) && it.id == finding.id && it.about == finding.about;
+        match once.iter_mut().filter(|_| folds(&finding)).find(same) {
+            Some(said) => {
+                let (first, then) = match (said.severity, finding.severity) {
+                    (Severity::Unknown, Severity::Ok) => (&finding.seen, &said.seen),
+                    _ => (&said.seen, &finding.seen),
+                };
+                said.seen = format!("{first}; {then}");
+                said.severity = said.severity.min(finding.severity);
+                if said.fix.is_empty() {
+                    said.fix.clone_from(&finding.fix);
+                }
+            }
+            None => once.push(finding),
+        }
+    }
+    once
 }
 
 /// Judges one host by itself, when no master can be asked.
@@ -114,7 +157,7 @@ pub fn examine_host(
     is_master: bool,
     facts: &HostCheckup,
 ) -> Vec<Finding> {
-    let host = Host { name: name.to_owned(), is_master, age: Duration::ZERO, facts };
+    let host = Host { name: name.to_owned(), is_master, look: None, facts };
     sorted(host::findings(now, &[host]))
 }
 

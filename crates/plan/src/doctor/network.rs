@@ -1,12 +1,10 @@
-//! Links, clocks, callers: what happens between hosts.
-
-use std::collections::BTreeSet;
+//! Calls, clocks, callers: what happens between hosts.
 
 use quorate_model::{NodeId, Trouble, TroubleKind};
 
 use super::{
-    DoctorFacts, Finding, Severity,
-    finding::{CLOCKS, NODE_MANAGERS, PORTS, PROPOSALS, REMOVED_NODES, REPLICATION},
+    DoctorFacts, Finding,
+    finding::{CLOCKS, NODE_MANAGERS, PROPOSALS, REMOVED_NODES, REPLICATION},
 };
 
 /// A clock that differs by more than this is worth a look, in milliseconds: NTP keeps hosts within
@@ -16,10 +14,18 @@ const CLOCK_WARNING_MS: u64 = 500;
 /// and certificates begin to be judged differently on different hosts.
 const CLOCK_PROBLEM_MS: u64 = 5000;
 
+/// What is to be done with a removed node that calls.
+const AS_REMOVED: &str = "stop it on its host; to use that host again, move its folders aside and \
+                          join anew: quorate join TOKEN";
+/// What is to be done with a node that was given up in a recovery and calls.
+const AS_WRITTEN_OFF: &str = "nothing is to be stopped: it is told so and stops by itself; keep its \
+                              data folder, which may hold changes that no survivor has (see: quorate \
+                              explain Q2129); to use its host again, move that folder aside and join \
+                              anew with another: quorate join TOKEN";
+
 pub(super) fn findings(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     let mut findings = troubles(facts);
     findings.extend(clocks(facts));
-    findings.extend(ports(facts));
     findings.extend(node_managers(facts));
     findings
 }
@@ -62,17 +68,9 @@ fn troubles(facts: &DoctorFacts<'_>) -> Vec<Finding> {
                 // It joined a moment before, and the other had not heard of it yet.
                 TroubleKind::RefusedNode if node.as_ref().is_some_and(is_node) => {}
                 TroubleKind::RefusedNode => {
-                    let tombstone = node.and_then(|node| facts.state.metadata.tombstones.get(&node));
-                    let who = match (tombstone, node) {
-                        (Some(tombstone), Some(node)) => format!("the removed node {} ({node})", tombstone.name),
-                        (None, Some(node)) => format!("{node}, which is no node of this cluster,"),
-                        _ => "an unknown node".to_owned(),
-                    };
-                    removed.push(REMOVED_NODES.warning(
-                        &name,
-                        format!("{who} called {name} and was refused, {times} in ten minutes, last {last}"),
-                        "stop it on its host; to use that host again, empty its folders and join anew: quorate join TOKEN",
-                    ));
+                    let (who, fix) = refused(facts, *node);
+                    let seen = format!("{who} called {name} and was refused, {times} in ten minutes, last {last}");
+                    removed.push(REMOVED_NODES.warning(&name, seen, &fix));
                 }
             }
         }
@@ -83,6 +81,41 @@ fn troubles(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     );
     all.extend(REMOVED_NODES.or_ok(removed, "no removed node has called in the last ten minutes"));
     all
+}
+
+/// Who was refused, and what is to be done with it. Where a living node has its name, it goes by its
+/// id, so that nobody stops the living one.
+fn refused(facts: &DoctorFacts<'_>, node: Option<NodeId>) -> (String, String) {
+    let metadata = &facts.state.metadata;
+    let Some(node) = node else {
+        return ("an unknown node".to_owned(), AS_REMOVED.to_owned());
+    };
+    let Some(tombstone) = metadata.tombstones.get(&node) else {
+        return (format!("{node}, which is no node of this cluster,"), AS_REMOVED.to_owned());
+    };
+    let was = &tombstone.name;
+    let namesake = metadata.nodes.iter().find(|(_, living)| living.name == *was);
+    let other = namesake
+        .map(|(id, _)| format!("; the {was} of now ({id}) is another node, which is to run on"))
+        .unwrap_or_default();
+    // One that was written off in an earlier recovery than the last counts as removed: nothing says
+    // to empty a folder.
+    let recovery = metadata.recovery.as_ref().filter(|it| it.written_off.contains(&node));
+    match (recovery, namesake) {
+        (None, None) => (format!("the removed node {was} ({node})"), AS_REMOVED.to_owned()),
+        (None, Some(_)) => {
+            (format!("the removed node {node}, once called {was},"), format!("{AS_REMOVED}{other}"))
+        }
+        (Some(recovery), _) => {
+            let who = if namesake.is_some() {
+                format!("{node}, once called {was},")
+            } else {
+                format!("{was} ({node}),")
+            };
+            let who = format!("{who} written off in the recovery of {},", recovery.at);
+            (who, format!("{AS_WRITTEN_OFF}{other}"))
+        }
+    }
 }
 
 fn clocks(facts: &DoctorFacts<'_>) -> Vec<Finding> {
@@ -104,6 +137,10 @@ fn clocks(facts: &DoctorFacts<'_>) -> Vec<Finding> {
             seconds / 1000,
             seconds % 1000
         );
+        let seen = match facts.look(id) {
+            Some(look) => format!("{seen}, as it said {}", look.ago()),
+            None => seen,
+        };
         let fix = format!(
             "on {name} (or {here}, if it is the one that is wrong): timedatectl set-ntp true"
         );
@@ -121,64 +158,6 @@ fn clocks(facts: &DoctorFacts<'_>) -> Vec<Finding> {
         };
     }
     CLOCKS.or_ok(found, format!("no clock differs by more than {} ms", worst.max(1)))
-}
-
-fn ports(facts: &DoctorFacts<'_>) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let mut tried = 0;
-    // A master that does not answer this one is told of once, not by everybody again; unless
-    // others do reach it: then the link is what is broken.
-    let silent: BTreeSet<_> =
-        facts.masters.iter().filter(|(_, answer)| answer.is_err()).map(|(id, _)| *id).collect();
-    for (id, answer) in facts.everybody() {
-        let name = facts.name(id);
-        // A node manager looked some time ago: what it tried may have been removed since.
-        let stays = |node: &NodeId| facts.state.metadata.nodes.contains_key(node);
-        for reach in answer.checkup.reaches.iter().filter(|reach| stays(&reach.node)) {
-            tried += 1;
-            if reach.error.is_empty() || silent.contains(&reach.node) {
-                continue;
-            }
-            let other = facts.name(reach.node);
-            let seen = format!(
-                "{name} cannot reach the {} port of {other} at {}: {}",
-                reach.port, reach.addr, reach.error
-            );
-            let port = reach.addr.rsplit_once(':').map_or("", |(_, port)| port);
-            let fix = format!(
-                "let {name} through the firewall of {other}, port {port}; see who listens there: ss -ltn"
-            );
-            found.push(if reach.port == "internal" {
-                PORTS.problem(&name, seen, &fix)
-            } else {
-                PORTS.warning(&name, seen, &fix)
-            });
-        }
-    }
-    for gone in &silent {
-        let reached_by: Vec<String> = facts
-            .everybody()
-            .iter()
-            .filter(|(_, answer)| {
-                let mut reaches = answer.checkup.reaches.iter();
-                reaches.any(|it| it.node == *gone && it.port == "internal" && it.error.is_empty())
-            })
-            .map(|(id, _)| facts.name(*id))
-            .collect();
-        // When this master reaches it as well, its link is sound and it only did not answer.
-        let by_this_one = reached_by.contains(&facts.name(facts.asked_by));
-        if !reached_by.is_empty() && !by_this_one {
-            let (gone, here) = (facts.name(*gone), facts.name(facts.asked_by));
-            let seen = format!("{gone} is reached by {}, and not by {here}", reached_by.join(", "));
-            let fix = format!("see what is between {here} and {gone}: a firewall, a route");
-            found.push(PORTS.problem(&gone, seen, &fix));
-        }
-    }
-    match tried {
-        0 if facts.masters.len() > 1 => PORTS.unknown("no link between masters was tried"),
-        0 => vec![PORTS.finding(Severity::Ok, "there is no link between masters to try")],
-        _ => PORTS.or_ok(found, format!("{tried} ports were tried from every side and answered")),
-    }
 }
 
 fn node_managers(facts: &DoctorFacts<'_>) -> Vec<Finding> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use quorate_model::{CommitTimes, OperationRequest, OperationStatus};
 
 use super::{
-    DoctorFacts, Finding,
+    DoctorFacts, Finding, Severity,
     finding::{BACKUPS, CERTIFICATES, COMPONENTS, OPERATIONS, VERSIONS, WRITES},
     host::{authority, millis, slow},
 };
@@ -24,7 +24,9 @@ pub(super) fn findings(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     findings.extend(operations(facts));
     findings.extend(components(facts));
     if facts.authority_until.is_none() {
-        findings.extend(CERTIFICATES.unknown("the authority's certificate cannot be read here"));
+        let unread = CERTIFICATES
+            .finding(Severity::Unknown, "the authority's certificate cannot be read here");
+        findings.push(Finding { about: "authority".to_owned(), ..unread });
     }
     findings
 }
@@ -62,27 +64,35 @@ fn commits(facts: &DoctorFacts<'_>) -> Vec<Finding> {
 
 fn versions(facts: &DoctorFacts<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
-    let mut by_version = BTreeMap::<&str, Vec<String>>::new();
+    let mut by_version = BTreeMap::<&str, Vec<(String, String)>>::new();
     let everybody = facts.everybody();
     for (id, answer) in &everybody {
         let name = facts.name(*id);
+        let said = match facts.look(*id) {
+            Some(look) => format!(", as it said {}", look.ago()),
+            None => String::new(),
+        };
         let reads = answer.checkup.reads_feature_level;
         if reads < facts.state.feature_level {
             found.push(VERSIONS.problem(
                 &name,
                 format!(
-                    "{name} reads up to feature level {reads}, and the cluster is at {}",
+                    "{name} reads up to feature level {reads}, and the cluster is at {}{said}",
                     facts.state.feature_level
                 ),
                 &format!("install the newer version on {name}, then start it again"),
             ));
         }
-        by_version.entry(answer.checkup.version.as_str()).or_default().push(name);
+        by_version.entry(answer.checkup.version.as_str()).or_default().push((name, said));
     }
     if by_version.len() > 1 {
         let parts: Vec<String> = by_version
             .iter()
-            .map(|(version, names)| format!("{version} on {}", names.join(", ")))
+            .map(|(version, nodes)| {
+                let nodes: Vec<String> =
+                    nodes.iter().map(|(name, said)| format!("{name}{said}")).collect();
+                format!("{version} on {}", nodes.join(", "))
+            })
             .collect();
         let seen = format!("{} versions run: {}", by_version.len(), parts.join("; "));
         found.push(VERSIONS.warning(

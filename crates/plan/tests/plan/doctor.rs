@@ -12,7 +12,7 @@ use quorate_plan::{
     Observations,
     doctor::{Answer, CHECKS, DoctorFacts, Finding, Severity, examine, examine_host},
 };
-use quorate_state::{Node, State, Stated, Tombstone};
+use quorate_state::{Node, Recovery, State, Stated, Tombstone};
 
 const DAY_MS: u64 = 24 * 3600 * 1000;
 const NOW: Timestamp = Timestamp(1_785_636_900_000);
@@ -22,6 +22,7 @@ struct World {
     state: State,
     masters: BTreeMap<NodeId, Result<Answer, String>>,
     managers: BTreeMap<NodeId, (Answer, Duration)>,
+    silent_for: BTreeMap<NodeId, Duration>,
     observations: Observations,
     quorate: bool,
     tolerance: Option<usize>,
@@ -119,6 +120,7 @@ impl World {
             state,
             masters: (1..=3).map(|id| (NodeId(id), Ok(answer(id, true)))).collect(),
             managers: [(NodeId(4), (answer(4, false), Duration::from_secs(3)))].into(),
+            silent_for: BTreeMap::new(),
             observations,
             quorate: true,
             tolerance: Some(1),
@@ -148,6 +150,7 @@ impl World {
             failure_tolerance: self.tolerance,
             masters: self.masters.clone(),
             managers: self.managers.clone(),
+            silent_for: self.silent_for.clone(),
             observations: &self.observations,
             leads: true,
             authority_until: self.authority_until,
@@ -555,6 +558,225 @@ fn who_was_refused_before_its_joining_was_known_is_not_taken_for_removed() {
     assert_eq!(world.bad(), []);
     world.master(2).troubles.push(refused(9));
     assert_eq!(world.bad(), [("removed-nodes", "warning")]);
+}
+
+/// The first finding of a check that is not well.
+#[track_caller]
+fn worst<'a>(findings: &'a [Finding], id: &str) -> &'a Finding {
+    findings.iter().find(|it| it.id == id && it.severity.is_bad()).unwrap()
+}
+
+/// What a node manager saw of m3's internal port, and how many seconds ago.
+fn look_at_m3(world: &mut World, error: &str, seconds: u64) {
+    let (said, age) = world.managers.get_mut(&NodeId(4)).unwrap();
+    *age = Duration::from_secs(seconds);
+    let internal = |it: &&mut Reach| it.node == NodeId(3) && it.port == "internal";
+    said.checkup.reaches.iter_mut().find(internal).unwrap().error = error.to_owned();
+}
+
+/// A dead m3, which no master reaches.
+fn without_m3() -> World {
+    let mut world = World::new();
+    world.silence(3);
+    for id in 1..=2 {
+        for reach in world.answer(id).checkup.reaches.iter_mut().filter(|it| it.node == NodeId(3)) {
+            reach.error = "connection refused".to_owned();
+        }
+    }
+    world
+}
+
+#[test]
+fn a_look_from_before_a_masters_death_is_no_broken_link() {
+    let silent = Duration::from_secs;
+    for (silent_for, looked, is_link) in
+        [(None, 3, false), (Some(2), 4, false), (Some(2), 0, false), (Some(60), 4, true)]
+    {
+        let mut world = without_m3();
+        world.silent_for =
+            silent_for.map(|seconds| (NodeId(3), silent(seconds))).into_iter().collect();
+        look_at_m3(&mut world, "", looked);
+        let mut expected = vec![("masters-answer", "problem")];
+        expected.extend(is_link.then_some(("ports", "problem")));
+        assert_eq!(world.bad(), expected, "silent for {silent_for:?} s, a look of {looked} s ago");
+        if is_link {
+            let seen = &worst(&world.findings(), "ports").seen.clone();
+            assert_eq!(seen, "m3 is reached by w1 (as it saw 4 s ago), and not by m1");
+        }
+    }
+    // Nobody knows when it looked that told it to a new leader: a look's time more is needed.
+    let mut world = without_m3();
+    world.silent_for.insert(NodeId(3), silent(20));
+    look_at_m3(&mut world, "", 4);
+    assert!(world.bad().contains(&("ports", "problem")));
+    world.managers.get_mut(&NodeId(4)).unwrap().0.checkup.asked_at = Timestamp::default();
+    assert_eq!(world.bad(), [("masters-answer", "problem")]);
+    world.silent_for.insert(NodeId(3), silent(40));
+    assert!(world.bad().contains(&("ports", "problem")));
+    // A look of a node manager that has long fallen silent itself says nothing.
+    world.silent_for.insert(NodeId(3), silent(600));
+    look_at_m3(&mut world, "", 300);
+    assert_eq!(world.bad(), [("masters-answer", "problem")]);
+}
+
+#[test]
+fn a_look_from_while_a_master_was_away_is_no_closed_port() {
+    let refused = "connection refused";
+    let ports = |world: &World| {
+        let findings = world.findings();
+        let of_w1 = findings.iter().find(|it| it.id == "ports" && it.about == "w1");
+        of_w1.cloned().unwrap()
+    };
+    // Its calls failed until two seconds ago; or it is known to have been started then.
+    let mut by_calls = World::new();
+    let failed = trouble(TroubleKind::Replication, 3);
+    by_calls.master(2).troubles = vec![Trouble { last_ago_ms: 2000, ..failed }];
+    let mut by_start = World::new();
+    let m3 = by_start.state.metadata.nodes.get_mut(&NodeId(3)).unwrap();
+    m3.started_at = Some(Timestamp(NOW.0 - 2000));
+    for (world, because) in [
+        (&mut by_calls, "calls of masters to m3 failed until 2 s ago"),
+        (&mut by_start, "m3 began 2 s ago"),
+    ] {
+        look_at_m3(world, refused, 6);
+        let found = ports(world);
+        assert_eq!(found.severity, Severity::Unknown);
+        assert_eq!(
+            found.seen,
+            format!(
+                "w1 did not reach the internal port of m3 at m3:9901 when it looked, 6 s ago: connection refused; {because}"
+            )
+        );
+        assert_eq!(found.fix, "ask again in 12 s, when w1 has looked again: quorate doctor");
+        assert!(world.bad().iter().all(|(id, _)| *id != "ports"), "{:?}", world.bad());
+    }
+    // A firewall that is truly closed is told of with the next look.
+    by_start.state.metadata.nodes.get_mut(&NodeId(3)).unwrap().started_at =
+        Some(Timestamp(NOW.0 - 20_000));
+    look_at_m3(&mut by_start, refused, 1);
+    assert_eq!(ports(&by_start).severity, Severity::Problem);
+    let mut closed = World::new();
+    look_at_m3(&mut closed, refused, 14);
+    let found = ports(&closed);
+    assert_eq!(found.severity, Severity::Problem);
+    assert!(found.seen.contains("at m3:9901, as it saw 14 s ago: connection"), "{}", found.seen);
+    // Unless the node manager has long not looked.
+    look_at_m3(&mut closed, refused, 300);
+    assert_eq!(ports(&closed).severity, Severity::Unknown);
+    assert!(ports(&closed).fix.contains("see whether w1 runs"), "{}", ports(&closed).fix);
+}
+
+#[test]
+fn how_old_a_look_is_goes_by_spans_of_its_own_clock_and_is_told() {
+    let mut world = World::new();
+    let (said, told_ago) = world.managers.get_mut(&NodeId(4)).unwrap();
+    // An hour behind; it looked nine seconds before it had a leader to tell.
+    said.checkup.asked_at = Timestamp(NOW.0 - 3_600_000);
+    said.checkup.answered_at = Timestamp(NOW.0 - 3_591_000);
+    said.clock_ahead_ms = -3_600_000;
+    *told_ago = Duration::from_secs(3);
+    said.checkup.version = "0.0.9".to_owned();
+    said.checkup.reads_feature_level = 0;
+    let host = &mut said.checkup.host;
+    host.folders[0].free_bytes = 100 << 20;
+    host.folders[0].mode = 0o755;
+    host.certificate_until = Some(NOW);
+    host.open_files = Some(1024);
+    host.core_bytes = Some(1);
+    host.sync_us = vec![300_000];
+    host.time_daemon = None;
+    let findings = world.findings();
+    let of_w1 = |it: &&Finding| it.about == "w1" && it.severity.is_bad();
+    assert_eq!(findings.iter().filter(of_w1).count(), 8);
+    let rest = |it: &&Finding| it.seen.contains("w1") && it.severity != Severity::Ok;
+    for finding in findings.iter().filter(rest) {
+        assert!(finding.seen.contains("12 s ago"), "{}: {}", finding.id, finding.seen);
+    }
+}
+
+#[test]
+fn who_was_written_off_is_told_to_keep_its_folder_and_nobody_stops_a_namesake() {
+    let removed = |name: &str| Tombstone { name: NodeName::new(name).unwrap(), removed_at: NOW };
+    let said = |world: &mut World, name: &str| {
+        world.state.metadata.tombstones.insert(NodeId(9), removed(name));
+        world.master(1).troubles = vec![trouble(TroubleKind::RefusedNode, 9)];
+        let findings = world.findings();
+        let finding = only(&findings, "removed-nodes");
+        assert_eq!(finding.severity, Severity::Warning);
+        (finding.seen.clone(), finding.fix.clone())
+    };
+    let starts =
+        |(seen, _): &(String, String), words: &str| assert!(seen.starts_with(words), "{seen}");
+    let mut world = World::new();
+    let old = said(&mut world, "old");
+    starts(&old, "the removed node old (n9) called m1 and was refused, 9 times");
+    assert!(old.1.starts_with("stop it on its host;") && !old.1.contains("empty"), "{}", old.1);
+    let namesake = said(&mut world, "m2");
+    starts(&namesake, "the removed node n9, once called m2, called m1 and was refused");
+    assert!(namesake.1.ends_with("the m2 of now (n2) is another node, which is to run on"));
+
+    world.state.metadata.recovery = Some(Recovery {
+        at: NOW,
+        keeper: NodeId(1),
+        written_off: vec![NodeId(9)],
+        plan_sha256: String::new(),
+    });
+    let lost = said(&mut world, "old");
+    starts(&lost, &format!("old (n9), written off in the recovery of {NOW}, called m1 and"));
+    let twin = said(&mut world, "m2");
+    starts(&twin, &format!("n9, once called m2, written off in the recovery of {NOW}, called m1"));
+    for (_, fix) in [&lost, &twin] {
+        assert!(fix.starts_with("nothing is to be stopped: it is told so and stops"), "{fix}");
+        assert!(fix.contains("keep its data folder") && fix.contains("Q2129"), "{fix}");
+        assert!(!fix.contains("empty"), "{fix}");
+    }
+    assert!(twin.1.ends_with("the m2 of now (n2) is another node, which is to run on"));
+}
+
+#[test]
+fn a_check_says_one_thing_of_one_subject() {
+    let once = |world: &World| {
+        let findings = world.findings();
+        let mut said = std::collections::BTreeSet::new();
+        for it in
+            findings.iter().filter(|it| matches!(it.severity, Severity::Ok | Severity::Unknown))
+        {
+            assert!(said.insert((it.id, &it.about)), "{} twice: {}", it.id, it.seen);
+            let is_bad = |other: &Finding| other.id == it.id && other.severity.is_bad();
+            let contradicts = it.severity == Severity::Ok && findings.iter().any(is_bad);
+            assert!(!contradicts, "{} is well and not well", it.id);
+        }
+        findings
+    };
+    let mut world = World::new();
+    once(&world);
+    for id in 1..=3 {
+        world.master(id).commits = None;
+    }
+    let findings = once(&world);
+    let writes = only(&findings, "writes");
+    assert_eq!(writes.severity, Severity::Ok);
+    assert_eq!(
+        writes.seen,
+        "small writes are synced in time (4 hosts); too few commits were made to judge the logs' disks by them"
+    );
+    // With nothing to judge by it is unknown, once.
+    for id in 1..=3 {
+        world.answer(id).checkup.host.sync_us.clear();
+    }
+    world.managers.clear();
+    assert_eq!(only(&once(&world), "writes").severity, Severity::Unknown);
+    // The nodes' certificates are well, and the authority's is another subject.
+    world.authority_until = None;
+    let findings = once(&world);
+    let of: Vec<(&str, &str)> = findings
+        .iter()
+        .filter(|it| it.id == "certificates")
+        .map(|it| (it.severity.as_str(), it.about.as_str()))
+        .collect();
+    assert_eq!(of, [("unknown", "authority"), ("ok", "")]);
+    world.authority_until = Some(NOW);
+    assert_eq!(only(&once(&world), "certificates").severity, Severity::Problem);
 }
 
 #[test]
