@@ -306,6 +306,23 @@ fn what_keeps_a_node_from_starting_is_told_by_start_with_its_code() {
     }
 }
 
+#[test]
+fn a_daemon_holds_nothing_that_its_caller_had_open() {
+    let node = Daemon::init();
+    let lock = node.root.join("lock-of-the-caller");
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "exec 9> \"$1\"; shift; exec \"$@\"", "sh"]).arg(&lock).arg(QUORATE);
+    shell.args(["start", "--timeout", "60s"]).env("QUORATE_ROOT", &node.root);
+    shell.env("QUORATE_ROOT_KEY", &node.key).stdin(Stdio::null());
+    let started = shell.output().unwrap();
+    assert!(started.status.success(), "{}", said(&started));
+    assert!(lock.exists());
+    let open = std::fs::read_dir(format!("/proc/{}/fd", node.pid().unwrap())).unwrap();
+    let open: Vec<PathBuf> =
+        open.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok()).collect();
+    assert!(open.len() > 3 && !open.contains(&lock), "{open:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_masters_on_one_host_have_pid_files_of_their_own_and_say_what_they_wait_for() {
     let first = Daemon::init();

@@ -12,12 +12,12 @@ use std::{
 };
 
 use quorate_keyring::identity::certificate_lifetime;
-use quorate_model::{FileFacts, FolderFacts, HostCheckup, NodeCheckup, NodeId, Reach};
+use quorate_model::{Clock as _, FileFacts, FolderFacts, HostCheckup, NodeCheckup, NodeId, Reach};
 use quorate_node_manager::KnownMasters;
 use rustix::process::{Resource, getrlimit};
 use tokio::{net::TcpStream, sync::watch, time::timeout};
 
-use super::{Folders, binary, memory};
+use super::{Folders, SystemClock, binary, memory};
 
 /// How often a node manager looks at itself.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
@@ -162,6 +162,7 @@ pub(crate) async fn keep_looking(
     tell: watch::Sender<NodeCheckup>,
 ) {
     loop {
+        let asked_at = SystemClock.now();
         let masters = KnownMasters::load(&folders.node_manager()).unwrap_or_default();
         let reaches = reach_masters(masters, node).await;
         let of = folders.clone();
@@ -170,6 +171,7 @@ pub(crate) async fn keep_looking(
             version: binary::version().to_owned(),
             reads_feature_level: binary::reads_level(),
             zone: zone.clone(),
+            asked_at,
             host,
             reaches,
             ..NodeCheckup::default()
