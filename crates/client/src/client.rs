@@ -214,6 +214,9 @@ impl Client {
                 self.preferred.fetch_add(1, Ordering::Relaxed);
             }
             let error = match (last, call.repeat) {
+                (Some(error), Repeat::Read) if want == Want::Stream => {
+                    return Err(self.of_all_servers(error));
+                }
                 (Some(error), Repeat::Read) => return Err(self.of_read(error)),
                 (Some(error), _) => error,
                 (None, _) => return Err(self.foreign("there is no server".to_owned())),

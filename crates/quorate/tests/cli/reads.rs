@@ -57,7 +57,11 @@ async fn a_setting_is_printed_alone() {
 
 #[tokio::test]
 async fn without_a_leader_a_read_names_the_flag_that_reads_all_the_same() {
-    let fake = Fake::default().refuses("GET settings/a/b", codes::NO_LEADER, "no leader");
+    let fake = Fake::default().refuses(
+        "GET settings/a/b?consistency=linearizable",
+        codes::NO_LEADER,
+        "no leader",
+    );
     let ran = World::with(&fake).quorate(&["setting", "get", "a/b"]).await;
     assert_eq!(ran.code, 4, "{ran:?}");
     assert!(ran.stderr.contains("--stale"), "{}", ran.stderr);
