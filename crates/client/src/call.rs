@@ -10,7 +10,7 @@ use crate::ClientError;
 
 /// How long one attempt may take before it counts as unanswered. Longer than a master takes to
 /// give up on a proposal itself, so that its words are heard rather than ours.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// When a call may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

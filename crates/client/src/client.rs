@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::{
     ClientError, Endpoint, Mismatch,
-    call::{Call, Repeat},
+    call::{ATTEMPT_TIMEOUT, Call, Repeat},
     connection::Connection,
     error::innermost,
 };
@@ -131,6 +131,12 @@ impl Client {
         names.join(", ")
     }
 
+    /// How long a read may take in all before it is given up.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        ATTEMPT_TIMEOUT * u32::try_from(self.connections.len()).unwrap_or(u32::MAX)
+    }
+
     /// The JSON that answers a call.
     pub(crate) async fn json<T: DeserializeOwned>(&self, call: &Call) -> Result<T, ClientError> {
         let text = self.text(call).await?;
@@ -208,7 +214,10 @@ impl Client {
                 self.preferred.fetch_add(1, Ordering::Relaxed);
             }
             let error = match (last, call.repeat) {
-                (Some(error), Repeat::Read) => return Err(self.of_all_servers(error)),
+                (Some(error), Repeat::Read) if want == Want::Stream => {
+                    return Err(self.of_all_servers(error));
+                }
+                (Some(error), Repeat::Read) => return Err(self.of_read(error)),
                 (Some(error), _) => error,
                 (None, _) => return Err(self.foreign("there is no server".to_owned())),
             };
@@ -233,6 +242,14 @@ impl Client {
                 ClientError::Unreachable { what: self.servers(), reason }
             }
             other => other,
+        }
+    }
+
+    /// A read that was not answered has changed nothing, and must not sound as if it might have.
+    fn of_read(&self, error: ClientError) -> ClientError {
+        match error {
+            ClientError::Interrupted { what, reason } => ClientError::Silent { what, reason },
+            other => self.of_all_servers(other),
         }
     }
 
@@ -269,7 +286,7 @@ impl Client {
                 Attempt::Answered(Answer::Stream(response))
             }
             Ok(response) => read(connection, response, want).await,
-            Err(error) => match failed(connection, &error) {
+            Err(error) => match failed(connection, &error, patience) {
                 // It was sent. A port that does not speak HTTP now either is a wrong one, and did
                 // nothing with it; otherwise the answer was garbled on its way, as by a broken proxy
                 // before a master that did what was asked.
@@ -305,12 +322,17 @@ async fn speaks_http(connection: &Connection) -> bool {
 }
 
 /// What is known of a call that was not answered.
-fn failed(connection: &Connection, error: &reqwest::Error) -> Attempt {
+fn failed(connection: &Connection, error: &reqwest::Error, patience: Option<Duration>) -> Attempt {
     let what = connection.name.clone();
     if let Some(mismatch) = Mismatch::of(error) {
         return Attempt::Final(ClientError::WrongProtocol { what, mismatch });
     }
-    let reason = innermost(error);
+    let reason = match patience {
+        Some(patience) if error.is_timeout() && !error.is_connect() => {
+            format!("no answer within {} s", patience.as_secs_f64().round())
+        }
+        _ => innermost(error),
+    };
     if error.is_connect() {
         Attempt::NotDone(ClientError::Unreachable { what, reason })
     } else if error.is_builder() {

@@ -32,6 +32,14 @@ pub enum ClientError {
         /// How the connection ended.
         reason: String,
     },
+    /// It was asked to tell something, and did not: nothing was to be changed, and nothing was.
+    #[error("waiting for the answer of {what}: {reason}")]
+    Silent {
+        /// The server that was asked.
+        what: String,
+        /// How long was waited, or how the connection ended.
+        reason: String,
+    },
     /// Something answered that is not a master of Quorate, or not of this version.
     #[error("reading the answer of {what}: {reason}")]
     Foreign {
@@ -62,9 +70,10 @@ impl ClientError {
     pub fn code(&self) -> Code {
         match self {
             Self::Api { body, .. } => body.code,
-            Self::Unreachable { .. } | Self::Foreign { .. } | Self::WrongProtocol { .. } => {
-                codes::MASTER_UNREACHABLE
-            }
+            Self::Unreachable { .. }
+            | Self::Silent { .. }
+            | Self::Foreign { .. }
+            | Self::WrongProtocol { .. } => codes::MASTER_UNREACHABLE,
             Self::Interrupted { .. } => codes::OUTCOME_UNKNOWN,
             Self::Invalid { .. } => codes::REQUEST_MALFORMED,
         }
@@ -81,7 +90,7 @@ impl ClientError {
                         codes::NOT_READY | codes::NO_LEADER | codes::OUTCOME_UNKNOWN
                     )
             }
-            Self::Unreachable { .. } | Self::Interrupted { .. } => true,
+            Self::Unreachable { .. } | Self::Interrupted { .. } | Self::Silent { .. } => true,
             Self::Foreign { .. } | Self::WrongProtocol { .. } | Self::Invalid { .. } => false,
         }
     }
@@ -92,12 +101,29 @@ impl ClientError {
         let refusal = match self {
             Self::Api { body, .. } => return *body,
             Self::Unreachable { what, reason } => {
+                let hint = if is_socket(&what) {
+                    "the master on this host does not run, or not yet: quorate status\n\
+                     start it: quorate start\n\
+                     a master elsewhere: --server http://HOST:8080 or QUORATE_SERVER"
+                } else {
+                    "does a master run there, and can its admin port be reached from here? \
+                     another master: --server http://HOST:8080"
+                };
                 Refusal::new(codes::MASTER_UNREACHABLE, format!("no master answers at {what}"))
                     .cause(reason)
-                    .hint(
-                        "does a master run there, and can its admin port be reached from here? \
-                         another master: --server http://HOST:8080",
-                    )
+                    .hint(hint)
+            }
+            Self::Silent { what, reason } => {
+                let hint = if is_socket(&what) {
+                    "the master on this host hangs or has too much to do: quorate status\n\
+                     a master elsewhere: --server http://HOST:8080 or QUORATE_SERVER"
+                } else {
+                    "it hangs, has too much to do, or the network loses its answers; another \
+                     master: --server http://HOST:8080"
+                };
+                Refusal::new(codes::MASTER_UNREACHABLE, format!("{what} did not answer"))
+                    .cause(reason)
+                    .hint(hint)
             }
             Self::Interrupted { what, reason } => Refusal::new(
                 codes::OUTCOME_UNKNOWN,
@@ -116,6 +142,11 @@ impl ClientError {
         };
         ErrorBody::new(refusal, "")
     }
+}
+
+/// Whether this names the socket of a master on this host, not the URL of one elsewhere.
+fn is_socket(what: &str) -> bool {
+    what.starts_with('/') || !what.contains("://")
 }
 
 /// The innermost reason of an error: what the operating system or the peer said.

@@ -90,6 +90,22 @@ async fn a_change_whose_answer_was_garbled_on_its_way_is_of_unknown_outcome() {
 }
 
 #[tokio::test]
+async fn a_read_that_is_not_answered_has_changed_nothing_and_does_not_sound_so() {
+    let fake = Fake::default().breaks().breaks();
+    let client = fake.client().await;
+    let error = client.status().await.unwrap_err();
+    assert!(matches!(error, ClientError::Silent { .. }), "{error:?}");
+    assert!(error.is_transient());
+    let body = error.into_body();
+    assert_eq!(body.code, codes::MASTER_UNREACHABLE);
+    assert!(!body.message.contains("change"), "{}", body.message);
+    // A change whose answer was lost still does.
+    let client = client.with_retry_for(Duration::from_millis(10));
+    let error = client.delete_setting("a", None).await.unwrap_err();
+    assert_eq!(error.code(), codes::OUTCOME_UNKNOWN, "{error:?}");
+}
+
+#[tokio::test]
 async fn not_ready_is_an_answer_to_readyz_and_an_error_to_all_else() {
     let unmet = r#"{"ready":false,"unmet":[{"name":"leader","unmet":"no leader yet"}]}"#;
     let fake = Fake::default()

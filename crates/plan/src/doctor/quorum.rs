@@ -105,7 +105,11 @@ fn answers(facts: &DoctorFacts<'_>) -> Vec<Finding> {
             Err(error) => found.push(MASTERS_ANSWER.problem(
                 &name,
                 format!("{} does not answer at {}: {error}", name, addr.unwrap_or("its address")),
-                &format!("on {name}: quorate start; and see that its internal port is reachable"),
+                &format!(
+                    "on {name}: quorate start, if it does not run; if it runs and hangs: quorate \
+                     stop, or in the end kill -9 as Q1041 says, then quorate start; and see that \
+                     its internal port is reachable"
+                ),
             )),
             Ok(answer) => {
                 let failed =

@@ -1,6 +1,6 @@
 //! `quorate doctor`.
 
-use std::os::unix::fs::PermissionsExt;
+use std::{fmt::Write as _, os::unix::fs::PermissionsExt};
 
 use quorate_api::{
     exit,
@@ -8,8 +8,7 @@ use quorate_api::{
 };
 use quorate_control::use_cases::doctor::view;
 use quorate_keyring::identity::NodeIdentity;
-use quorate_model::{Clock, NodeId, Reach};
-use quorate_node_manager::KnownMasters;
+use quorate_model::{Clock, NodeId, Reach, majority};
 use quorate_plan::doctor::{Finding, Repair, Severity, examine_host, sorted};
 
 use super::Session;
@@ -57,7 +56,7 @@ pub(crate) async fn run(session: &Session, args: &DoctorArgs) -> Outcome {
         of_host = mend(session, args, of_host, here.as_ref())?;
     }
     let asked = match session.client() {
-        Ok(client) => client.doctor().await.map_err(Failure::from),
+        Ok(client) => session.awaited(&client, client.doctor()).await.map_err(Failure::from),
         Err(failure) => Err(failure),
     };
     let seen = match asked {
@@ -78,7 +77,7 @@ pub(crate) async fn run(session: &Session, args: &DoctorArgs) -> Outcome {
     Ok(exit_code(&seen, args.strict))
 }
 
-/// What is shown, and whether the masters are known to act.
+/// What is shown, and whether the masters are known to act, or enough of them are reached.
 struct Seen {
     view: DoctorView,
     has_quorum: bool,
@@ -156,18 +155,60 @@ fn joined(mut cluster: DoctorView, of_host: Vec<Finding>) -> DoctorView {
 /// What can be said from this host alone.
 async fn alone(here: &Here, of_host: Vec<Finding>, failure: &Failure) -> Seen {
     let mut findings = of_host;
-    let masters = KnownMasters::load(&here.folders.node_manager()).unwrap_or_default();
+    let masters = local::masters(&here.folders);
+    let known_masters = masters.masters.len();
     let mut reaches = checkup::reach_masters(masters, here.node).await;
     reaches.sort_by_key(|reach| !reach.error.is_empty());
+    let mut known = local::look(&here.folders, &here.called);
+    if let Some((reason, taken)) = failure.unanswered() {
+        known = known.map(|it| it.unanswered(&reason, taken, &here.folders, &here.called));
+    }
     // A node manager that has a session with a leader is all that can be seen from its host.
-    let known = local::look(&here.folders, &here.called);
-    let has_quorum = !here.is_master && known.as_ref().is_some_and(LocalView::is_well);
+    let has_session = !here.is_master && known.as_ref().is_some_and(LocalView::is_well);
     let to_do = known.map(|known| known.to_do).unwrap_or_default();
     let reached = reaches.iter().filter(|reach| reach.error.is_empty()).count();
-    findings.push(no_answer(here, failure, has_quorum, (reached, reaches.len()), &to_do));
+    let others = Others { reached, tried: reaches.len(), known: known_masters };
+    // A master that answers, and says that it has no quorum, knows better than open ports.
+    let others_may_act =
+        here.is_master && failure.unanswered().is_some() && others.may_be_a_majority();
+    findings.push(if here.is_master {
+        master_silent(here, failure, &others, others_may_act, &to_do)
+    } else {
+        manager_alone(here, has_session, &others)
+    });
     findings.extend(reaches.iter().filter(|reach| !reach.error.is_empty()).map(unreached));
-    let view = view(SystemClock.now(), String::new(), has_quorum, &sorted(findings));
-    Seen { view, has_quorum }
+    if here.is_master && reached > 0 && reached == reaches.len() {
+        findings.push(Finding {
+            severity: Severity::Ok,
+            seen: format!("the internal ports of {} are reached", others.all()),
+            ..check("ports")
+        });
+    }
+    // That a quorum acts, an open port does not show.
+    let view = view(SystemClock.now(), String::new(), has_session, &sorted(findings));
+    Seen { view, has_quorum: has_session || others_may_act }
+}
+
+/// The other masters, as this host reaches them.
+struct Others {
+    reached: usize,
+    tried: usize,
+    /// How many masters are known, with this host's own.
+    known: usize,
+}
+
+impl Others {
+    /// Whether those that are reached are enough to act.
+    fn may_be_a_majority(&self) -> bool {
+        self.reached > 0 && self.reached >= majority(self.known)
+    }
+
+    fn all(&self) -> String {
+        match self.tried {
+            1 => "the other master".to_owned(),
+            many => format!("all {many} other masters"),
+        }
+    }
 }
 
 fn check(id: &str) -> Finding {
@@ -185,24 +226,40 @@ fn check(id: &str) -> Finding {
     }
 }
 
-fn no_answer(
+/// What is said of this host's own master, which did not answer.
+fn master_silent(
     here: &Here,
     failure: &Failure,
-    has_quorum: bool,
-    (reached, known): (usize, usize),
+    others: &Others,
+    others_may_act: bool,
     to_do: &[String],
 ) -> Finding {
     let name = &here.name;
-    if here.is_master {
-        let cause =
-            failure.body.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
-        return Finding {
-            about: name.clone(),
-            seen: format!("{name} does not act: {}{cause}", failure.body.message),
-            fix: to_do.join("; "),
-            ..check("quorum")
-        };
+    let cause = failure.body.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+    let mut seen = format!("{name} does not act: {}{cause}", failure.body.message);
+    let Others { reached, tried, known } = others;
+    if *tried == 0 {
+        // Of a single master, or before it ever ran, that is all there is.
+        if *known == 0 {
+            seen.push_str("; no other master is known to this host since its last boot");
+        }
+    } else {
+        let _ = write!(seen, "; {reached} of {tried} other masters are reached from here, ");
+        let needed = majority(*known);
+        seen.push_str(&if others_may_act {
+            format!("a majority of {known}: they can act without it")
+        } else {
+            format!("and {needed} of {known} are needed to act")
+        });
     }
+    let id = if others_may_act { "masters-answer" } else { "quorum" };
+    Finding { about: name.clone(), seen, fix: to_do.join("; "), ..check(id) }
+}
+
+/// What is said where there is no master to ask.
+fn manager_alone(here: &Here, has_quorum: bool, others: &Others) -> Finding {
+    let name = &here.name;
+    let Others { reached, tried: known, .. } = others;
     let session =
         if has_quorum { "has a session with a leader" } else { "has no session with a leader" };
     let severity = if has_quorum { Severity::Info } else { Severity::Problem };
@@ -286,6 +343,46 @@ mod tests {
         for check in quorate_plan::doctor::CHECKS {
             assert!(page.contains(&format!("| `{}` |", check.id)), "{}", check.id);
         }
+    }
+
+    #[test]
+    fn a_master_that_does_not_answer_is_not_called_a_lost_quorum_where_the_others_are_reached() {
+        let here = Here {
+            folders: Folders::resolve(&FolderArgs::default(), Some("/srv/m1".as_ref()), None),
+            name: "m1".to_owned(),
+            node: NodeId(1),
+            is_master: true,
+            called: Invocation::default(),
+        };
+        let failure = Failure::from(quorate_client::ClientError::Silent {
+            what: "/srv/m1/run/admin.sock".to_owned(),
+            reason: "no answer within 20 s".to_owned(),
+        });
+        let said = |reached, tried, known| {
+            let others = Others { reached, tried, known };
+            let may = others.may_be_a_majority();
+            let it = master_silent(&here, &failure, &others, may, &["do so".to_owned()]);
+            assert!(!it.seen.contains("may or may not"), "{}", it.seen);
+            assert_eq!(it.fix, "do so");
+            (it.id, it.seen)
+        };
+        let head = "m1 does not act: /srv/m1/run/admin.sock did not answer: no answer within 20 s";
+        let (id, seen) = said(2, 2, 3);
+        assert_eq!(id, "masters-answer");
+        let tail = "2 of 2 other masters are reached from here, a majority of 3: they can act \
+                    without it";
+        assert_eq!(seen, format!("{head}; {tail}"));
+        let (id, seen) = said(1, 2, 3);
+        assert_eq!(id, "quorum");
+        assert!(
+            seen.ends_with(
+                "1 of 2 other masters are reached from here, and 2 of 3 are needed to act"
+            )
+        );
+        assert_eq!(said(0, 0, 1), ("quorum", head.to_owned()), "a single master");
+        let (id, seen) = said(0, 0, 0);
+        assert!(id == "quorum" && seen.contains("no other master is known"), "{seen}");
+        assert!(!Others { reached: 1, tried: 1, known: 2 }.may_be_a_majority());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use quorate_model::{Refusal, codes};
 
 use crate::{
     cli::GlobalArgs,
-    node::{FolderArgs, Folders},
+    node::{FolderArgs, Folders, NodeConfig},
     ui::Failure,
 };
 
@@ -27,7 +27,7 @@ pub(crate) fn socket(global: &GlobalArgs) -> Result<PathBuf, Failure> {
         _ => Vec::new(),
     };
     match below.as_slice() {
-        [] => Err(none(&socket)),
+        [] => Err(none(global, &socket)),
         [only] => Ok(only.clone()),
         several => Err(too_many(global.root.as_deref().unwrap_or(run_dir), several)),
     }
@@ -46,14 +46,40 @@ fn sockets_below(root: &Path) -> Vec<PathBuf> {
     sockets
 }
 
-fn none(socket: &Path) -> Failure {
+/// Says why there is nobody to ask on this host: no node, no master, or one that does not run.
+fn none(global: &GlobalArgs, socket: &Path) -> Failure {
+    let folders = Folders::resolve(
+        &FolderArgs::of_environment(),
+        global.root.as_deref(),
+        global.run_dir.as_deref(),
+    );
+    let unseen = || format!("{} does not exist, or may not be seen by this user", socket.display());
+    let elsewhere = "a master elsewhere: --server http://HOST:8080 or QUORATE_SERVER";
+    let another = "its folder is another one: --root DIR or QUORATE_ROOT";
+    let (cause, hint) = match NodeConfig::load(&folders.config_file()) {
+        Ok(config) if !config.node.role.is_master() => (
+            format!("{} is a node manager only", config.node.name),
+            format!(
+                "name a master: --server http://HOST:8080 or QUORATE_SERVER\n\
+                 what this host knows itself: quorate status\n{another}"
+            ),
+        ),
+        Ok(_) => (unseen(), format!("start it: quorate start\n{another}\n{elsewhere}")),
+        Err(refusal) if refusal.code == codes::NOT_INITIALISED => (
+            unseen(),
+            format!(
+                "no node was made in these folders yet: quorate init, or quorate join TOKEN\n\
+                 {another}\n{elsewhere}"
+            ),
+        ),
+        // Whether there is a node may be for root to see.
+        Err(_) => {
+            (unseen(), format!("ask as root, or start it: quorate start\n{another}\n{elsewhere}"))
+        }
+    };
     Refusal::new(codes::MASTER_UNREACHABLE, "there is no running master on this host to ask")
-        .cause(format!("{} does not exist, or may not be seen by this user", socket.display()))
-        .hint(
-            "start it: quorate run\n\
-             its folder is another one: --root DIR or QUORATE_ROOT\n\
-             a master elsewhere: --server http://HOST:8080 or QUORATE_SERVER",
-        )
+        .cause(cause)
+        .hint(hint)
         .into()
 }
 
@@ -99,6 +125,26 @@ mod tests {
         assert_eq!(failure.exit, exit::USAGE);
         let hint = failure.body.hint.unwrap();
         assert!(hint.contains("m1") && hint.contains("m2"), "{hint}");
+    }
+
+    #[test]
+    fn a_host_without_a_master_is_not_told_to_start_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let hint = || socket(&global(folder.path())).unwrap_err().body.hint.unwrap();
+        assert!(hint().contains("quorate init") && !hint().contains("start"), "{}", hint());
+        let etc = folder.path().join("etc");
+        std::fs::create_dir_all(&etc).unwrap();
+        let node = |role: &str| {
+            let text = format!(
+                "[node]\nname = \"n\"\nrole = \"{role}\"\nadvertise = \"n\"\n\
+                 internal_addr = \"0.0.0.0:9901\"\nadmin_addr = \"0.0.0.0:8080\"\n"
+            );
+            std::fs::write(etc.join("quorate.toml"), text).unwrap();
+        };
+        node("node-manager");
+        assert!(hint().starts_with("name a master: --server"), "{}", hint());
+        node("master");
+        assert!(hint().starts_with("start it: quorate start"), "{}", hint());
     }
 
     #[test]

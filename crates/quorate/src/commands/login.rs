@@ -51,7 +51,12 @@ pub(crate) async fn run(session: &Session, args: &LoginArgs) -> Outcome {
     let mut passwords = Passwords::new(session, args)?;
     let mut login = Login { username, password: passwords.current()? };
     session.ui.note(&format!("logging in at {} ...", client.servers()));
-    let mut answer = client.login(&login).await?;
+    let asked = client.login(&login).await.map_err(Failure::from);
+    // A URL that is wrong is not mended by asking again.
+    let mut answer = asked.map_err(|it| match it.unanswered() {
+        Some(_) => it.exiting(exit::FAILED),
+        None => it,
+    })?;
     if answer.must_change_password {
         let new = passwords.new_one()?;
         let change = ChangePassword { current: login.password, new: new.clone() };

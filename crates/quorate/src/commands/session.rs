@@ -1,6 +1,6 @@
 //! What a command runs with: the global flags, the terminal, and the way to the masters.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use quorate_api::exit;
 use quorate_client::{Client, Endpoint};
@@ -9,11 +9,14 @@ use quorate_model::{Refusal, codes};
 use super::{credentials::Credentials, find_node};
 use crate::{
     cli::GlobalArgs,
+    node::Invocation,
     ui::{Failure, Ui},
 };
 
 /// How long a change is repeated while there is nobody to make it.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// After so long without an answer people want to know what is waited for.
+const LONG: Duration = Duration::from_secs(2);
 
 /// What a command runs with.
 #[derive(Debug, Clone)]
@@ -53,6 +56,17 @@ impl Session {
         }
     }
 
+    /// Awaits what a client asks, and says what is waited for when that takes long.
+    pub(super) async fn awaited<T>(&self, client: &Client, answer: impl Future<Output = T>) -> T {
+        let mut answer = pin!(answer);
+        if let Ok(answer) = tokio::time::timeout(LONG, &mut answer).await {
+            return answer;
+        }
+        let (servers, patience) = (client.servers(), client.patience().as_secs());
+        self.ui.note(&format!("waiting for the answer of {servers}, for up to {patience} s ..."));
+        answer.await
+    }
+
     /// The endpoints of `--server`.
     ///
     /// # Errors
@@ -82,7 +96,13 @@ impl Session {
 
 impl Failure {
     /// Says what to do where only the command line knows it.
-    fn explained(self, global: &GlobalArgs) -> Self {
+    fn explained(mut self, global: &GlobalArgs) -> Self {
+        let is_local = global.server.as_deref().is_none_or(str::is_empty);
+        if is_local && self.body.code == codes::MASTER_UNREACHABLE {
+            let called = Invocation::of(global.root.as_deref(), global.run_dir.as_deref());
+            let hint = self.body.hint.take().map(|hint| called.fit(&hint));
+            self.body.hint = hint;
+        }
         if self.body.code == codes::UNAUTHENTICATED && self.exit == exit::FAILED {
             let server = global.server.clone().unwrap_or_default();
             return self.or_hint(|| format!("quorate login --server {server}"));

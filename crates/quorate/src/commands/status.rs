@@ -38,7 +38,7 @@ pub(crate) async fn run(session: &Session, args: &StatusArgs) -> Outcome {
     if args.watch {
         return watch(session, &client).await;
     }
-    let view = match client.status().await {
+    let view = match session.awaited(&client, client.status()).await {
         Ok(view) => view,
         Err(error) if error.is_transient() => return known_here(session, unanswered(error)),
         Err(error) => return Err(unanswered(error)),
@@ -57,7 +57,10 @@ fn known_here(session: &Session, failure: Failure) -> Outcome {
     let (root, run_dir) = (global.root.as_deref(), global.run_dir.as_deref());
     let folders = Folders::resolve(&FolderArgs::of_environment(), root, run_dir);
     let called = Invocation::of(root, run_dir);
-    let Some(view) = local::look(&folders, &called) else { return Err(failure) };
+    let Some(mut view) = local::look(&folders, &called) else { return Err(failure) };
+    if let Some((reason, taken)) = failure.unanswered() {
+        view = view.unanswered(&reason, taken, &folders, &called);
+    }
     session.ui.show(&view, |paint| views::local(&view, paint))?;
     // A node manager that has reached a leader is all that can be seen from its host.
     let is_well = view.is_well() && !view.role.is_master();

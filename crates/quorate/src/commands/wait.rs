@@ -152,7 +152,12 @@ async fn follow(
 
 /// Whether nobody answered at all.
 fn is_silence(error: &ClientError) -> bool {
-    matches!(error, ClientError::Unreachable { .. } | ClientError::Interrupted { .. })
+    matches!(
+        error,
+        ClientError::Unreachable { .. }
+            | ClientError::Interrupted { .. }
+            | ClientError::Silent { .. }
+    )
 }
 
 /// This host's own node, when it is the one that is asked.

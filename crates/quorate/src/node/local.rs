@@ -15,6 +15,7 @@ use super::{
     recovery, removal,
     report::{Phase, ProcessReport},
 };
+use crate::logging;
 
 /// What this host knows of its node and of the masters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,6 +35,8 @@ pub(crate) struct LocalView {
     pub(crate) pid: Option<u32>,
     /// Whether it is ready, by its own word.
     pub(crate) ready: bool,
+    /// Whether the process lives and did not answer when it was asked on its local socket.
+    pub(crate) silent: bool,
     /// Who led when this node last knew of a leader.
     pub(crate) last_known_leader: Option<String>,
     /// The masters this node knows, with their internal addresses.
@@ -50,6 +53,34 @@ impl LocalView {
     /// Whether there is nothing this host misses.
     pub(crate) fn is_well(&self) -> bool {
         self.pid.is_some() && self.ready && self.missing.is_empty()
+    }
+
+    /// The same where the local socket was asked, and nobody answered for this reason: a master
+    /// that lives all the same hangs. One that only starts has no socket yet, unless it took the
+    /// question (`taken`) and never answered.
+    pub(crate) fn unanswered(
+        mut self,
+        reason: &str,
+        taken: bool,
+        folders: &Folders,
+        called: &Invocation,
+    ) -> Self {
+        let Some(pid) = self.pid else { return self };
+        if !self.role.is_master() || !(taken || self.ready) {
+            return self;
+        }
+        self.silent = true;
+        let socket = folders.admin_socket();
+        self.missing.insert(
+            0,
+            format!(
+                "answer: process {pid} lives, but does not answer on {}: {reason}",
+                socket.display()
+            ),
+        );
+        // What it last said of itself is older than its silence.
+        self.to_do = silent_steps(pid, self.masters.len(), folders, called);
+        self
     }
 
     /// The masters other than this host's, with their internal addresses.
@@ -75,12 +106,8 @@ pub(crate) fn look(folders: &Folders, called: &Invocation) -> Option<LocalView> 
         _ => None,
     });
     let report = ProcessReport::load(folders);
-    let kept = KnownMasters::load(&folders.node_manager()).unwrap_or_default();
     let told = report.as_ref();
-    let mut masters = told.map(|report| report.masters.clone()).unwrap_or_default();
-    if masters.is_empty() {
-        masters = kept.masters;
-    }
+    let known = known_masters(folders, told);
     let living = told.filter(|report| Some(report.pid) == pid);
     let ended_by = match pid {
         Some(_) => None,
@@ -104,17 +131,58 @@ pub(crate) fn look(folders: &Folders, called: &Invocation) -> Option<LocalView> 
         role,
         pid,
         ready: living.is_some_and(|report| report.phase == Phase::Ready),
-        last_known_leader: told
-            .and_then(|report| report.leader)
-            .or(kept.leader)
-            .map(|node| node.to_string()),
-        masters: masters.into_iter().map(|(node, addr)| (node.to_string(), addr)).collect(),
+        silent: false,
+        last_known_leader: known.leader.map(|node| node.to_string()),
+        masters: known.masters.into_iter().map(|(node, addr)| (node.to_string(), addr)).collect(),
         missing,
         ended_by,
         to_do: Vec::new(),
     };
     view.to_do = to_do(&view, called);
     Some(view)
+}
+
+/// The masters that this host knows: those that vote by the word of its own process, which the run
+/// folder keeps until the next reboot, or else those that its node manager keeps.
+pub(crate) fn masters(folders: &Folders) -> KnownMasters {
+    known_masters(folders, ProcessReport::load(folders).as_ref())
+}
+
+fn known_masters(folders: &Folders, told: Option<&ProcessReport>) -> KnownMasters {
+    let mut known = KnownMasters::load(&folders.node_manager()).unwrap_or_default();
+    if let Some(report) = told {
+        if !report.masters.is_empty() {
+            known.masters.clone_from(&report.masters);
+        }
+        known.leader = report.leader.or(known.leader);
+    }
+    known
+}
+
+/// What to do about a master that lives and does not answer, in order.
+fn silent_steps(pid: u32, voters: usize, folders: &Folders, called: &Invocation) -> Vec<String> {
+    let log = logging::file(&folders.log);
+    let mut steps = vec![
+        format!(
+            "look at the end of its log (tail {}) and at its disk (df {}; ps -o stat,wchan -p \
+             {pid}: D waits for the disk, T was stopped by somebody: kill -CONT {pid})",
+            log.display(),
+            folders.data.display()
+        ),
+        called.fit("end it: quorate stop"),
+        called.fit(&format!(
+            "if that does not end it (Q1041): kill -9 {pid}, never a process named shim; what was \
+             acknowledged is kept; then quorate start, with QUORATE_ROOT_KEY set"
+        )),
+    ];
+    if voters != 1 {
+        steps.push(
+            "the other masters go on without it while they are a majority: quorate status \
+             --server http://HOST:8080"
+                .to_owned(),
+        );
+    }
+    steps
 }
 
 /// What a person does next, in order.
@@ -174,7 +242,10 @@ fn to_start(view: &LocalView, called: &Invocation) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use quorate_model::{Clock, NodeId};
+
     use super::*;
+    use crate::node::SystemClock;
 
     fn view(role: NodeRole, pid: Option<u32>, ready: bool) -> LocalView {
         LocalView {
@@ -185,6 +256,7 @@ mod tests {
             role,
             pid,
             ready,
+            silent: false,
             last_known_leader: Some("n2".to_owned()),
             masters: (1..=3).map(|id| (format!("n{id}"), format!("10.0.0.{id}:9901"))).collect(),
             missing: Vec::new(),
@@ -213,6 +285,56 @@ mod tests {
         assert_eq!(stopped, "start it: quorate --root /srv/m1 start, with QUORATE_ROOT_KEY set");
         let manager = steps(&view(NodeRole::NodeManager, None, false));
         assert!(!manager.contains("QUORATE_ROOT_KEY") && manager.contains("--server"), "{manager}");
+    }
+
+    #[test]
+    fn a_master_that_lives_and_does_not_answer_is_told_from_one_that_starts() {
+        let folders =
+            Folders::resolve(&super::super::FolderArgs::default(), Some("/srv/m1".as_ref()), None);
+        let called = Invocation::of(Some("/srv/m1".as_ref()), None);
+        let asked = |view: LocalView, taken| {
+            view.unanswered("no answer within 20 s", taken, &folders, &called)
+        };
+        for (ready, taken) in [(true, true), (false, true), (true, false)] {
+            let hangs = asked(view(NodeRole::Master, Some(7), ready), taken);
+            assert!(hangs.silent && !hangs.is_well());
+            let missing = &hangs.missing[0];
+            assert!(missing.contains("process 7 lives"), "{missing}");
+            assert!(missing.contains("/srv/m1/run/admin.sock: no answer within 20 s"), "{missing}");
+            let steps = hangs.to_do.join("\n");
+            for words in [
+                "tail /srv/m1/log/quorate.log",
+                "quorate --root /srv/m1 stop\n",
+                "(Q1041): kill -9 7",
+                "quorate --root /srv/m1 start",
+                "the other masters go on",
+            ] {
+                assert!(steps.contains(words), "{words}: {steps}");
+            }
+        }
+        let starts = view(NodeRole::Master, Some(7), false);
+        assert_eq!(asked(starts.clone(), false), starts);
+        let dead = view(NodeRole::Master, None, false);
+        assert_eq!(asked(dead.clone(), false), dead);
+        let manager = view(NodeRole::NodeManager, Some(7), true);
+        assert_eq!(asked(manager.clone(), false), manager, "it has no socket to ask");
+    }
+
+    #[test]
+    fn a_dead_master_still_knows_the_others_by_its_last_word() {
+        let root = tempfile::tempdir().unwrap();
+        let folders =
+            Folders::resolve(&super::super::FolderArgs::default(), Some(root.path()), None);
+        assert!(masters(&folders).masters.is_empty());
+        std::fs::create_dir_all(&folders.run).unwrap();
+        let report = serde_json::json!({
+            "pid": 7, "node": 1, "phase": "ready", "leader": 2,
+            "masters": {"1": "10.0.0.1:9901", "2": "10.0.0.2:9901"},
+            "at": SystemClock.now(),
+        });
+        std::fs::write(folders.run.join("node.json"), report.to_string()).unwrap();
+        let known = masters(&folders);
+        assert_eq!((known.masters.len(), known.leader), (2, Some(NodeId(2))));
     }
 
     #[test]

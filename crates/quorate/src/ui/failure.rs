@@ -20,7 +20,12 @@ pub(crate) struct Failure {
     pub(crate) exit: u8,
     /// The operation it concerns.
     pub(crate) operation: Option<String>,
+    /// Whether a master took a question and never answered it.
+    pub(crate) silent: bool,
 }
+
+/// A hint of REST that is none on a command line: what has `--stale` says so itself.
+const STALE_OF_REST: &str = "read with ?consistency=stale what this node holds, or see ";
 
 impl Failure {
     /// The command line or its input was wrong.
@@ -32,6 +37,13 @@ impl Failure {
     pub(crate) fn exiting(mut self, exit: u8) -> Self {
         self.exit = exit;
         self
+    }
+
+    /// When no master answered: why, and whether one had taken the question.
+    pub(crate) fn unanswered(&self) -> Option<(String, bool)> {
+        let unanswered = self.body.code == codes::MASTER_UNREACHABLE;
+        let reason = || self.body.cause.clone().unwrap_or_else(|| self.body.message.clone());
+        unanswered.then(|| (reason(), self.silent))
     }
 
     /// Names the operation it concerns.
@@ -95,8 +107,12 @@ fn indented(text: &str, indent: &str) -> String {
 }
 
 impl From<ErrorBody> for Failure {
-    fn from(body: ErrorBody) -> Self {
-        Self { exit: exit::for_code(body.code), body: Box::new(body), operation: None }
+    fn from(mut body: ErrorBody) -> Self {
+        if let Some(hint) = &mut body.hint {
+            *hint = hint.replace(STALE_OF_REST, "see on a master's host: ");
+        }
+        let exit = exit::for_code(body.code);
+        Self { exit, body: Box::new(body), operation: None, silent: false }
     }
 }
 
@@ -108,7 +124,11 @@ impl From<Refusal> for Failure {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
-        error.into_body().into()
+        let silent = matches!(error, ClientError::Silent { .. });
+        // There was nobody to do anything: the same call may succeed later.
+        let nobody = silent || matches!(error, ClientError::Unreachable { .. });
+        let failure = Self { silent, ..error.into_body().into() };
+        if nobody { failure.exiting(exit::NO_QUORUM) } else { failure }
     }
 }
 
@@ -153,6 +173,38 @@ mod tests {
           line two
           operation 01J8OP  ·  request 01J8ZQ  ·  quorate help Q2104
         ");
+    }
+
+    #[test]
+    fn where_no_master_answers_a_script_may_ask_again() {
+        let (what, reason) = ("/run/quorate/admin.sock".to_owned(), "x".to_owned());
+        let dead = ClientError::Unreachable { what: what.clone(), reason: reason.clone() };
+        let dead = Failure::from(dead);
+        assert_eq!(
+            (dead.exit, dead.unanswered()),
+            (exit::NO_QUORUM, Some(("x".to_owned(), false)))
+        );
+        assert!(dead.body.hint.unwrap().contains("quorate start"));
+        let hangs =
+            Failure::from(ClientError::Silent { what: what.clone(), reason: reason.clone() });
+        assert_eq!(
+            (hangs.exit, hangs.unanswered()),
+            (exit::NO_QUORUM, Some(("x".to_owned(), true)))
+        );
+        assert!(!hangs.body.message.contains("change"), "{}", hangs.body.message);
+        // What answers there and is no master will be none in a minute, either.
+        let foreign =
+            Failure::from(ClientError::Foreign { what: what.clone(), reason: reason.clone() });
+        assert_eq!(foreign.exit, exit::FAILED);
+        let lost = Failure::from(ClientError::Interrupted { what, reason });
+        assert_eq!((lost.exit, lost.unanswered()), (exit::FAILED, None));
+    }
+
+    #[test]
+    fn a_hint_of_rest_is_none_on_a_command_line() {
+        let rest = "read with ?consistency=stale what this node holds, or see quorate status";
+        let failure = Failure::from(Refusal::new(codes::NO_LEADER, "x").hint(rest));
+        assert_eq!(failure.body.hint.as_deref(), Some("see on a master's host: quorate status"));
     }
 
     #[test]

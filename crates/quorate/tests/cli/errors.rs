@@ -55,7 +55,7 @@ async fn without_a_node_the_error_says_where_to_look() {
     insta::assert_snapshot!(stderr, @r"
     error[Q1022]: there is no running master on this host to ask
       cause: ROOT/run/admin.sock does not exist, or may not be seen by this user
-      hint:  start it: quorate run
+      hint:  no node was made in these folders yet: quorate --root ROOT init, or quorate --root ROOT join TOKEN
              its folder is another one: --root DIR or QUORATE_ROOT
              a master elsewhere: --server http://HOST:8080 or QUORATE_SERVER
       quorate help Q1022

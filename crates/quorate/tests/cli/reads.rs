@@ -56,6 +56,18 @@ async fn a_setting_is_printed_alone() {
 }
 
 #[tokio::test]
+async fn without_a_leader_a_read_names_the_flag_that_reads_all_the_same() {
+    let fake = Fake::default().refuses(
+        "GET settings/a/b?consistency=linearizable",
+        codes::NO_LEADER,
+        "no leader",
+    );
+    let ran = World::with(&fake).quorate(&["setting", "get", "a/b"]).await;
+    assert_eq!(ran.code, 4, "{ran:?}");
+    assert!(ran.stderr.contains("--stale"), "{}", ran.stderr);
+}
+
+#[tokio::test]
 async fn a_log_is_printed_as_it_is() {
     let path = "GET components/orders/instances/orders-1/log?maxBytes=10";
     let fake = Fake::default().on(path, 200, json!("one\ntwo"));

@@ -20,7 +20,8 @@ pub(crate) struct GetArgs {
 
 pub(crate) async fn run(session: &Session, args: &GetArgs) -> Outcome {
     let client = session.client()?;
-    let view = client.setting(args.key.as_str(), args.read.consistency()).await?;
+    let asked = client.setting(args.key.as_str(), args.read.consistency()).await;
+    let view = asked.map_err(|error| args.read.failed(error))?;
     session.ui.show(&view, |_| views::value(&view.value))?;
     Ok(exit::DONE)
 }

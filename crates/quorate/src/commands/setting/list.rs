@@ -20,7 +20,8 @@ pub(crate) struct ListArgs {
 
 pub(crate) async fn run(session: &Session, args: &ListArgs) -> Outcome {
     let client = session.client()?;
-    let settings = client.settings(&args.prefix, args.read.consistency()).await?;
+    let asked = client.settings(&args.prefix, args.read.consistency()).await;
+    let settings = asked.map_err(|error| args.read.failed(error))?;
     session.ui.show(&settings, |paint| views::settings(&settings, paint))?;
     Ok(exit::DONE)
 }

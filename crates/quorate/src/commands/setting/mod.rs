@@ -5,10 +5,11 @@ mod get;
 mod list;
 mod set;
 
-use quorate_client::Consistency;
+use quorate_client::{ClientError, Consistency};
+use quorate_model::codes;
 
 use super::Session;
-use crate::ui::Outcome;
+use crate::ui::{Failure, Outcome};
 
 /// Cluster settings: a small key-value space that all masters agree on
 #[derive(Debug, clap::Subcommand)]
@@ -40,5 +41,19 @@ pub(crate) struct ReadArgs {
 impl ReadArgs {
     fn consistency(&self) -> Consistency {
         if self.stale { Consistency::Stale } else { Consistency::Linearizable }
+    }
+
+    /// Why a read failed; without a leader, with the flag that reads all the same.
+    fn failed(&self, error: ClientError) -> Failure {
+        let is_linearizable = !self.stale && error.code() == codes::NO_LEADER;
+        let mut failure = Failure::from(error);
+        if is_linearizable {
+            failure.body.hint = Some(
+                "read what the master at hand has: --stale; or see on a master's host: quorate \
+                 status"
+                    .to_owned(),
+            );
+        }
+        failure
     }
 }

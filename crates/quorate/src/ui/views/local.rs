@@ -12,6 +12,7 @@ pub(crate) fn local(view: &LocalView, paint: Paint) -> String {
     let mut text = String::new();
     let verdict = match (view.pid, view.ready) {
         (None, _) => paint.text(Tone::Danger, "not running"),
+        (Some(_), _) if view.silent => paint.text(Tone::Danger, "does not answer"),
         (Some(_), false) => paint.text(Tone::Warn, "waiting"),
         (Some(_), true) if view.missing.is_empty() => paint.text(Tone::Success, "running"),
         (Some(_), true) => paint.text(Tone::Warn, "running, but not all is well"),
@@ -63,6 +64,7 @@ mod tests {
             role: NodeRole::Master,
             pid: Some(4711),
             ready: false,
+            silent: false,
             last_known_leader: Some("n2".to_owned()),
             masters: (1..=3).map(|id| (format!("n{id}"), format!("10.0.0.{id}:9901"))).collect(),
             missing: vec!["leader: no leader is elected".to_owned()],
@@ -70,6 +72,11 @@ mod tests {
             to_do: vec!["start the others".to_owned()],
         };
         insta::assert_snapshot!(local(&view, Paint { enabled: false }));
+        let silent = LocalView { silent: true, ready: true, ..view.clone() };
+        assert!(
+            local(&silent, Paint { enabled: false })
+                .starts_with("m1 (n1), master: does not answer\n")
+        );
         let ended = LocalView {
             pid: None,
             missing: vec!["process: this host's node does not run".to_owned()],
